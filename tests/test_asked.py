@@ -148,6 +148,8 @@ def said(world, line, place=CHANNEL, **more):
         ("is #100 released?", ["#100 has been released: the first release with it is v1.0.0 ( 2026-02-18 )"]),
         ("is #100 in v1.1.0?", ["Yes, #100 is in v1.1.0", "v1.0.0"]),
         ("is #103 in v1.0.0?", ["No, #103 is not in v1.0.0", "v1.1.0"]),
+        ("is #103 released?", ["first release with it is v1.1.0", "reverted by #104", "not released yet"]),
+        ("is #105 released?", ["#105 has not been released yet", "reverted by #106"]),
         ("is #104 released?", ["#104 has not been released yet", "v1.1.0"]),
         ("was #100 reverted?", ["#100 was reverted", "reverted by #103", "reverted by #104"]),
         ("was #101 reverted?", ["#101 was not reverted, but fixed later", "fixed by #102"]),

@@ -27,7 +27,7 @@ from bot.delivery.ledger import failure_of
 from bot.errors import BudgetSpent, NotFound
 from bot.judgement import rules
 from bot.ports import Finding, Verdict
-from bot.posts import report
+from bot.posts import labels, report
 from bot.posts.group import Group, group_post
 from bot.posts.post import post
 from bot.texts import Texts
@@ -190,3 +190,14 @@ def test_this_week_begins_on_monday():
     for said in ("本周", "这周", "这个星期"):
         assert dates.span(said, monday) == (monday, monday)
         assert dates.span(said, monday + timedelta(days=6)) == (monday, monday + timedelta(days=6))
+
+
+@pytest.mark.parametrize(
+    ("people", "said"),
+    [("李四", "#12 由李四编写，王五于 2026-12-01 合并。"), ("Ann", "#12 由 Ann 编写，王五于 2026-12-01 合并。")],
+)
+def test_a_chinese_name_stands_without_spaces_also_where_a_label_has_spans(people, said):
+    blanks = {"name": Span("#12", "https://a.b/12"), "merger": "王五", "date": "2026-12-01"}
+    line = labels.filled(Texts("zh"), "asked.who_merged", people=people, **blanks)
+    assert "".join(span.text for span in line) == said
+    assert line[0] == blanks["name"]

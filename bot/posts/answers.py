@@ -80,7 +80,8 @@ def _release(repository: Repository, release: Release) -> Span:
 class Released:
     """The release that a commit is in; `asked` is the one asked about, and whether it contains the commit, if known.
 
-    `latest` is the newest release; `ported` are commits with the same change, and their releases.
+    `latest` is the newest release; `ported` are commits with the same change, and their releases; `undone` are reverts
+    that still stand, with theirs.
     """
 
     standing: Standing
@@ -88,13 +89,28 @@ class Released:
     asked: Release | None = None
     has: bool | None = None
     ported: tuple[tuple[Twin, Release | None], ...] = ()
+    undone: tuple[tuple[Link, Release | None], ...] = ()
 
 
 def released(about: About, found: Released) -> Answer:
     """Whether a commit is released, and in which release first."""
     lines = [_released(about, found)]
+    in_release = found.standing.first is not None
+    lines += [_undone(about, link, release, in_release=in_release) for link, release in found.undone]
     lines += [_ported(about, twin, release) for twin, release in found.ported]
     return tuple(lines)
+
+
+def _undone(about: About, link: Link, release: Release | None, *, in_release: bool) -> Line:
+    """`reverted by #12035: Restore the old default (2026-03-05), first released in v1.2.0`."""
+    line = (*link_line(about.repository, link, about.texts), _dated(about, link))
+    if release:
+        return (*line, *sentence(about.texts, "undone_released", release=_release(about.repository, release)))
+    return (*line, Span(about.texts("asked.undone_unreleased"))) if in_release else line
+
+
+def _dated(about: About, link: Link) -> Span:
+    return Span(about.texts("digest.named", names=about.date(link.at)))
 
 
 def _released(about: About, found: Released) -> Line:
@@ -128,8 +144,7 @@ def became(about: About, links: Sequence[Link], again: Mapping[str, Sequence[Lin
     """
     lines = [_became(about, links, looked)]
     for link in links:
-        dated = Span(about.texts("digest.named", names=about.date(link.at)))
-        line = (*link_line(about.repository, link, about.texts), dated)
+        line = (*link_line(about.repository, link, about.texts), _dated(about, link))
         back = next((each for each in again.get(link.later.sha, ()) if each.kind == "reverts" and each.certain), None)
         between = Span(about.texts("branch.between"))
         lines.append((*line, between, *link_line(about.repository, back, about.texts)) if back else line)

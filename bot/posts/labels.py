@@ -284,8 +284,8 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-_QUOTED = 120
-"""Characters of a quote that a message shows; the link next to it leads to the rest."""
+_QUOTED, _NAMED_BY = 300, 120
+"""Characters of a quote that a message shows (the link next to it leads to the rest), and of a word or a definition."""
 
 
 def evidence_line(
@@ -309,7 +309,7 @@ def evidence_line(
     if evidence.request and commit.pull is not None:
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.inside:
-        spans += [Span(" › "), Span(one_line(evidence.inside, _QUOTED), code=True)]
+        spans += [Span(" › "), Span(one_line(evidence.inside, _NAMED_BY), code=True)]
     if evidence.how:
         spans.append(Span(texts("digest.named", names=texts(f"digest.{evidence.how}"))))
     if evidence.quote and evidence.quote != evidence.path:
@@ -323,7 +323,7 @@ def _searched(repository: Repository, evidence: Evidence, search: Search, texts:
     names = (Span(path, repository.file_url(evidence.sha, path), code=True) for path in search.paths)
     counts = {"uses": texts.count("uses", search.hits), "files": texts.count("files", search.files)}
     found = filled(texts, f"digest.{key}", names=_listed(names, texts), **counts)
-    word = Span(one_line(evidence.quote, _QUOTED), code=True)
+    word = Span(one_line(evidence.quote, _NAMED_BY), code=True)
     where = Span(evidence.sha[:7], repository.commit_url(evidence.sha), code=True)
     return filled(texts, "digest.searched", word=word, sha=where, found=found)
 
@@ -422,12 +422,28 @@ def facts(repository: Repository, entry: Entry, landed: str, texts: Texts) -> tu
 
 def filled(texts: Texts, key: str, **blanks: Line | Span | str | int) -> Line:
     """A label with spans for its blanks."""
-    parts = _BLANK.split(texts(key, **{name: f"\0{name}\0" for name in blanks}))
-    spans = [span for n, part in enumerate(parts) for span in (_spans(blanks[part]) if n % 2 else (Span(part),))]
+    lines = {name: _spans(value) for name, value in blanks.items()}
+    parts = _BLANK.split(texts(key, **{name: _Blank(name, line) for name, line in lines.items()}))
+    spans = [span for n, part in enumerate(parts) for span in (lines[part] if n % 2 else (Span(part),))]
     return tuple(span for span in spans if span.text)
 
 
 _BLANK = re.compile("\0([a-z_]+)\0")
+
+
+class _Blank(str):
+    """The words of a blank, by which a label is spaced; a mark with its name is put where they belong."""
+
+    __slots__ = ("_name",)
+    _name: str
+
+    def __new__(cls, name: str, line: Line) -> "_Blank":
+        self = super().__new__(cls, "".join(span.text for span in line))
+        self._name = name
+        return self
+
+    def __format__(self, spec: str) -> str:
+        return f"\0{self._name}\0"
 
 
 def _spans(value: Line | Span | str | int) -> Line:

@@ -1,6 +1,6 @@
 """Questions about commits: rules answer some, a language model, if configured, all others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ from bot.values import (
     Buttons,
     Commit,
     Line,
+    Link,
     Message,
     MessageKind,
     Part,
@@ -151,7 +152,21 @@ def _released(context: Context, about: About, question: Asked) -> Answer:
     wanted = called(question.release, line, repository) if question.release else None
     has = _has(context, about, wanted, standing.first)
     ported = () if standing.first else _ported(context, repository, standing)
-    return answers.released(about, answers.Released(standing, line[-1] if line else None, wanted, has, ported))
+    undone = _undone(context, about)
+    return answers.released(about, answers.Released(standing, line[-1] if line else None, wanted, has, ported, undone))
+
+
+def _undone(context: Context, about: About) -> tuple[tuple[Link, Release | None], ...]:
+    """The reverts of a commit that were not reverted themselves, with the first release of each."""
+    found, again, _ = _links(context, about)
+    reverts = [link for link in found if link.kind == "reverts" and link.certain]
+    left = [link for link in reverts if not _is_reverted(again.get(link.later.sha, ()))]
+    released = _first_releases(context, about.repository, [link.later.sha for link in left])
+    return tuple((link, released.get(link.later.sha)) for link in left)
+
+
+def _is_reverted(links: Sequence[Link]) -> bool:
+    return any(link.kind == "reverts" and link.certain for link in links)
 
 
 def _line(context: Context, repository: Repository) -> tuple[Release, ...]:
@@ -177,23 +192,37 @@ def _has(context: Context, about: About, wanted: Release | None, first: Release 
 
 def _ported(context: Context, repository: Repository, standing: Standing) -> tuple[tuple[Twin, Release | None], ...]:
     """The commits on other branches with the same change, with the first release of each."""
-    known: dict[str, Release | None] = {}
-    with suppress(DigestError):
-        source, shas = context.services.app.repositories.source_of(repository.name), [t.sha for t in standing.twins]
-        known = dict(source.first_releases(repository.name, shas)) if shas else {}
+    known = _first_releases(context, repository, [twin.sha for twin in standing.twins])
     return tuple((twin, known.get(twin.sha)) for twin in standing.twins[:_ALIKE])
 
 
-def _became(context: Context, about: About, __: Asked) -> Answer:
+def _first_releases(context: Context, repository: Repository, shas: Sequence[str]) -> Mapping[str, Release | None]:
+    """The first release of each commit, as far as it can be read."""
+    with suppress(DigestError):
+        source = context.services.app.repositories.source_of(repository.name)
+        return dict(source.first_releases(repository.name, shas)) if shas else {}
+    return {}
+
+
+_Again = Mapping[str, Sequence[Link]]
+"""What became of commits that revert another, by SHA."""
+
+
+def _links(context: Context, about: About) -> tuple[tuple[Link, ...], _Again, int | None]:
+    """What became of a commit and of those that revert it, and how many later commits were read for that."""
     links = context.services.app.links(about.repository, about.branch)
     found, looked = links.until_now(about.commit, about.branch, context.now)
-    again = {}
+    again: dict[str, Sequence[Link]] = {}
     for link in found:
         if link.kind == "reverts" and link.certain:
             with suppress(DigestError):
                 later = context.services.app.repositories.commit(about.repository, link.later.sha)
                 again[later.sha], _ = links.until_now(later, about.branch, context.now)
-    return answers.became(about, found, again, looked)
+    return found, again, looked
+
+
+def _became(context: Context, about: About, __: Asked) -> Answer:
+    return answers.became(about, *_links(context, about))
 
 
 def _since(context: Context, about: About, _: Asked) -> Answer:
