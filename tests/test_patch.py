@@ -615,6 +615,25 @@ def test_lines_between_which_something_was_added_are_those_of_the_old_file():
     assert (found.line, found.last, found.removed) == (1, 3, False)
 
 
+@pytest.mark.parametrize(
+    ("removed", "written", "inside"),
+    [
+        ("func (h *Handler) Serve(", "func (r *Route) Serve(", "Route.Serve"),
+        ("func (h *Handler) Serve(", "", ""),
+        ("func (h *Handler) Other(", "func (r *Route) Other(", "Handler.Serve"),
+    ],
+)
+def test_a_section_that_an_earlier_hunk_replaces_is_what_stands_there_now(removed, written, inside):
+    first = [f"-{removed}w Writer) error {{", *([f"+{written}w Writer) error {{"] if written else [])]
+    first += ["+// It ends here." for _ in range(2)]
+    section = "@@ -20,2 +20,3 @@ func (h *Handler) Serve(w Writer) error {"
+    text = "\n".join(["@@ -1,1 +1,2 @@", *first, section, " \tfirst := 1", "+\tsecond := 2", " \tthird := 3"])
+    found = patch.EvidenceIndex(commit("fix: x", change("src/app.go")), [FilePatch("src/app.go", text)]).find(
+        "src/app.go", "second := 2"
+    )
+    assert found.inside == inside
+
+
 @given(st.lists(st.sampled_from("+- @"), min_size=1, max_size=40), st.data())
 def test_any_few_lines_of_one_side_are_found_where_they_are(marks, data):
     """`@` begins another hunk: lines on both sides of it do not follow each other."""
