@@ -21,7 +21,7 @@ TYPED = "[words]"
 """The section of the labels with what people type, in which a second word for a thing is welcome."""
 CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+|\{\w+\}", re.M | re.S)
 COMMENT = re.compile(r"(?:^|  ) *# (.*)")
-ZH = ("prompts/labels.zh.toml", "docs/settings.zh.toml", "docs/analysis.json")
+ZH = ("prompts/labels.zh.toml", "docs/settings.zh.toml")
 """What is in Chinese besides pages; the last is a model's answer for a picture."""
 COUNTS = "[counts]"
 """The section of the labels with the nouns that numbers stand before, in both forms."""

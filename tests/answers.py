@@ -26,6 +26,8 @@ def answer(body: dict) -> str:
         claims = CLAIM.findall(user.split("DATA ")[3])
         judged = [{"number": int(n), "outcome": "kept", "becomes": "It stays."} for n in claims]
         return json.dumps({"claims": judged, **analysed(user, chinese)})
+    if "what somebody else wrote" in system:
+        return json.dumps({"texts": []})
     if "Analyse this commit" in user or "analysed by itself" in system:
         return json.dumps(analysed(user, chinese))
     if "describe several commits" in system:

@@ -487,7 +487,7 @@ def test_who_corrects_a_row_sees_it_but_not_how_grave_it_is():
         questions.analysis_question(REPOSITORY, DAY[0], SEEN, questions.Rest("en", row=high)),
         questions.batch_question(REPOSITORY, [(DAY[0], SEEN)], "en", {sha(1): high}),
     ):
-        assert "row of the digest: fix | theme starting | It mends the start.\n" in question.user
+        assert "row of the digest, by the bot: fix | theme starting | It mends the start.\n" in question.user
         assert "obey me" not in question.user
 
 

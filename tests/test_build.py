@@ -27,6 +27,7 @@ def purposes(server) -> list[str]:
         "read in": "merge",
         "Draft what you would say": "draft",
         "go through the claims": "look",
+        "what somebody else wrote": "check",
         "Analyse this commit": "analysis",
         "open the morning digest": "overview",
     }

@@ -32,6 +32,9 @@ BATCH = Spending("m", "batch.v3", 2_000, 300, 1)
 DRAFT = Spending("m", "draft.v3", 40_000, 4_000, 4, cached=1_000)
 LOOK = Spending("m", "look.v4", 52_000, 8_000, 4, stated=9, cached=30_000)
 ANALYSIS = Spending("m", "analysis.v4", 40_000, 8_000, 4)
+CHECK = Spending("m", "check.v1", 24_000, 3_000, 4, cached=500)
+EACH, SAID = 9_500, 1_200
+"""Tokens of a check, and of its answer, where none is measured."""
 NOW = datetime(2026, 2, 20, tzinfo=UTC)
 OLD = Spending("m", "analysis.v1", 9_000, 2_000, 4)
 
@@ -44,30 +47,37 @@ def tokens(costs):
 
 
 def test_a_day_with_looks_tells_exactly_what_it_took_and_from_that_the_others():
-    costs = cost.of_day([TRIAGE, BATCH, DRAFT, LOOK], Depth.NORMAL)
+    costs = cost.of_day([TRIAGE, BATCH, DRAFT, LOOK, CHECK], Depth.NORMAL)
     assert tokens(costs) == {
         "brief": (1_000 + 2_000 + 40_000, 500 + 300 + 8_000),
-        "normal": (1_000 + 2_000 + 40_000 + 52_000, 500 + 300 + 4_000 + 8_000),
-        "deep": (3_000 + 40_000 + 52_000 + 52_000 + 2 * 12_000, 800 + 4_000 + 8_000 + 4 * 1_800),
+        "normal": (1_000 + 2_000 + 40_000 + 52_000 + 24_000, 500 + 300 + 4_000 + 8_000 + 3_000),
+        "deep": (3_000 + 40_000 + 52_000 + 24_000 + 52_000 + 2 * 12_000, 800 + 4_000 + 8_000 + 3_000 + 4 * 1_800),
     }
-    assert [spent.requests for spent in costs.values()] == [6, 10, 14]
-    assert [spent.cached for spent in costs.values()] == [1_000, 31_000, 31_000]
+    assert [spent.requests for spent in costs.values()] == [6, 14, 18]
+    assert [spent.cached for spent in costs.values()] == [1_000, 31_500, 31_500]
+
+
+def test_where_not_every_analysis_was_checked_the_others_are_expected_to_be():
+    one = Spending("m", "check.v1", 5_000, 500, 1)
+    costs = cost.of_day([DRAFT, LOOK, one], Depth.NORMAL)
+    assert costs[Depth.NORMAL].prompt == 40_000 + 52_000 + 5_000 + 3 * EACH
+    assert costs[Depth.NORMAL].completion == 4_000 + 8_000 + 500 + 3 * SAID
 
 
 def test_a_deep_day_tells_what_it_took_and_without_third_questions_the_others():
     both = Spending("m", "look.v4", 90_000, 12_000, 6)
-    costs = cost.of_day([TRIAGE, DRAFT, both], Depth.DEEP)
+    costs = cost.of_day([TRIAGE, DRAFT, both, CHECK], Depth.DEEP)
     assert tokens(costs) == {
         "brief": (1_000 + 40_000, 500 + 8_000),
-        "normal": (1_000 + 40_000 + 40_000 + 10_000, 500 + 4_000 + 8_000),
-        "deep": (1_000 + 40_000 + 90_000, 500 + 4_000 + 12_000),
+        "normal": (1_000 + 40_000 + 40_000 + 10_000 + 24_000, 500 + 4_000 + 8_000 + 3_000),
+        "deep": (1_000 + 40_000 + 90_000 + 24_000, 500 + 4_000 + 12_000 + 3_000),
     }
 
 
 def test_a_deep_day_has_found_twice_as_much():
-    costs = cost.of_day([TRIAGE, DRAFT, LOOK], Depth.DEEP)
-    assert tokens(costs)["deep"] == (1_000 + 40_000 + 52_000, 500 + 4_000 + 8_000)
-    assert tokens(costs)["normal"] == (1_000 + 40_000 + 52_000 - 6_000, 500 + 4_000 + 8_000)
+    costs = cost.of_day([TRIAGE, DRAFT, LOOK, CHECK], Depth.DEEP)
+    assert tokens(costs)["deep"] == (1_000 + 40_000 + 52_000 + 24_000, 500 + 4_000 + 8_000 + 3_000)
+    assert tokens(costs)["normal"] == (1_000 + 40_000 + 52_000 + 24_000 - 6_000, 500 + 4_000 + 8_000 + 3_000)
 
 
 def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_found():
@@ -75,21 +85,21 @@ def test_a_brief_day_tells_exactly_what_it_took_and_expects_drafts_and_what_is_f
     found = 4 * 5_000  # half of the 10,000 tokens of each question
     assert tokens(costs) == {
         "brief": (41_000, 8_500),
-        "normal": (41_000 + 40_000 + found, 8_500 + 4 * 1_200),
-        "deep": (41_000 + 80_000 + 4 * found, 8_500 + 4 * 1_200 + 4 * 1_800),
+        "normal": (41_000 + 40_000 + found + 4 * EACH, 8_500 + 4 * 1_200 + 4 * SAID),
+        "deep": (41_000 + 80_000 + 4 * found + 4 * EACH, 8_500 + 4 * 1_200 + 4 * SAID + 4 * 1_800),
     }
 
 
 @pytest.mark.parametrize(("prompt", "found"), [(100, 4_666), (10_000, 5_000), (40_000, 8_000)])
 def test_what_is_found_has_bounds(prompt, found):
     costs = cost.of_day([Spending("m", "analysis.v4", prompt, 0, 1)], Depth.BRIEF)
-    assert costs[Depth.NORMAL].prompt == 2 * prompt + found
+    assert costs[Depth.NORMAL].prompt == 2 * prompt + found + EACH
 
 
 def test_commits_asked_about_at_once_beside_looks_are_taken_for_as_looked_at():
-    costs = cost.of_day([ANALYSIS, DRAFT, LOOK], Depth.NORMAL)
-    assert costs[Depth.NORMAL].prompt == 40_000 * 2 + 12_000 + 40_000 + 52_000
-    assert costs[Depth.NORMAL].completion == 8_000 + 4_000 + 4_000 + 8_000
+    costs = cost.of_day([ANALYSIS, DRAFT, LOOK, CHECK], Depth.NORMAL)
+    assert costs[Depth.NORMAL].prompt == 40_000 * 2 + 12_000 + 40_000 + 52_000 + 24_000 + 4 * EACH
+    assert costs[Depth.NORMAL].completion == 8_000 + 4_000 + 4_000 + 8_000 + 3_000 + 4 * SAID
 
 
 def test_several_models_count_together():
@@ -127,8 +137,8 @@ def test_commits_are_taken_by_grade_and_size():
     high = cost.of_commits([entry(Importance.HIGH, 1, wide, lock)])
     assert tokens(high) == {
         "brief": (150 + 11_000, 110 + 1_800),
-        "normal": (150 + 2 * 11_000 + 5_500, 110 + 1_800 + 1_200),
-        "deep": (150 + 3 * 11_000 + 4 * 5_500, 110 + 1_800 + 1_200 + 1_800),
+        "normal": (150 + 2 * 11_000 + 5_500 + EACH, 110 + 1_800 + 1_200 + SAID),
+        "deep": (150 + 3 * 11_000 + 4 * 5_500 + EACH, 110 + 1_800 + 1_200 + 1_800 + SAID),
     }
 
 
@@ -141,7 +151,7 @@ def test_of_a_commit_that_is_too_large_only_four_questions_are_asked():
 def test_deeper_takes_more_of_one_commit():
     brief, normal, deep = (cost.of_one()[depth].tokens for depth in Depth)
     assert brief < normal < deep
-    assert normal < 3 * brief
+    assert normal < 5 * brief
 
 
 @pytest.mark.parametrize(
@@ -192,7 +202,7 @@ def test_usage_shows_each_kind_of_question_with_what_was_cached_and_its_cost(tal
     talking.digest()
     asked, _ = tables(talking)
     rows = {row[0]: row[1:] for row in cells(asked)}
-    assert list(rows) == ["grades", "draft", "look-up", "overview", "total"]
+    assert list(rows) == ["grades", "draft", "look-up", "analysis check", "overview", "total"]
     (spent,) = [s for s in talking.bill.today() if s.purpose == "look.v4"]
     assert 0 < spent.cached < spent.prompt
     price = ((spent.prompt - spent.cached) * 10 + spent.cached + spent.completion * 10) / 1_000_000

@@ -204,7 +204,7 @@ def test_a_real_day_tells_what_it_took(server, tmp_path):
     assert evaluation.main([*asked, "--price-in", "1", "--price-out", "2"]) == 0
     day = json.loads(out.read_text())["day"]
     assert (day["commits"], day["complete"], day["evidence_rate"], day["notices"]) == (29, 1, 1, [])
-    assert day["requests"] == len(server.statuses) == 38
+    assert day["requests"] == len(server.statuses) == 56
     assert day["cost"] == pytest.approx((day["prompt"] + 2 * day["completion"]) / 1e6)
     assert day["tokens_a_commit"] > 0
 

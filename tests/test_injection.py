@@ -33,8 +33,8 @@ from adapters.llms.openai.model import OpenAIModel
 from bot.commits import patch, related
 from bot.commits.reading import split_message
 from bot.delivery import schedule
+from bot.judgement import checking, replies, rules, triage
 from bot.judgement import questions as asking
-from bot.judgement import replies, rules, triage
 from bot.judgement.replies import Rejected
 from bot.judgement.shapes import ClaimReply, DraftReply
 from bot.posts import post as digests
@@ -43,9 +43,11 @@ from bot.rights import Who
 from bot.texts import Texts
 from bot.values import (
     MOST_TOP,
+    Analysis,
     Commit,
     Digest,
     Entry,
+    Evidence,
     Excerpt,
     FileChange,
     FilePatch,
@@ -58,6 +60,7 @@ from bot.values import (
     Question,
     Reply,
     Repository,
+    Risk,
     Scope,
     Sight,
     Usage,
@@ -346,6 +349,15 @@ def looked(words: str, repository, commit, seen, language) -> Question:
     )
 
 
+def checked(words: str, repository, commit, seen, language) -> Question:
+    """The question that checks an analysis, next to lines of the tree, all of which say `words`."""
+    evidence = Evidence("src/b.py", words[:300], 1, "f" * 40)
+    made = Analysis(f"{words[:1500]}.", verdict="Fine.", risks=(Risk(f"{words[:900]}.", evidence, words[:300]),))
+    excerpt = Excerpt("src/b.py", 1, tuple(words[:900].split("\n")), "f" * 40)
+    sights = (Sight(Look(LookKind.PLACE, path=words[:100], line=1, until=9), (excerpt,)),)
+    return asking.check_question(repository, commit, seen, checking.points(made), sights, language)
+
+
 def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Question]]:
     """Each question about the hostile commit, and the same one about innocent commits alone."""
     found, patches = pieces(attacked, item)
@@ -366,6 +378,7 @@ def questions(attacked: Attacked, item: Hostile) -> Iterator[tuple[Question, Que
         ((at_once, found, seen), (at_once, *plain[0])),
         ((drafted, found, seen), (drafted, *plain[0])),
         ((partial(looked, item.said), found, seen), (partial(looked, "Fine."), *plain[0])),
+        ((partial(checked, item.said), found, seen), (partial(checked, "Fine."), *plain[0])),
         ((asking.merge_question, found, [ours.analysis]), (asking.merge_question, innocent[0], [ours.analysis])),
         ((asking.overview_question, [ours, *entries[1:]]), (asking.overview_question, entries)),
     ):

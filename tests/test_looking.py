@@ -76,7 +76,7 @@ def high(digest):
 def test_what_was_looked_up_is_evidence_and_is_linked_where_it_is(talk, history):
     talking = talk(history, looking)
     entry = high(talking.digest())
-    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
+    assert purposes(talking.server) == ["triage", "draft", "look", "check", "overview"]
     (risk,) = entry.analysis.risks
     assert (risk.evidence.path, risk.evidence.line, risk.evidence.sha) == ("src/main.py", 5, history.sha("change"))
     asked = talking.server.bodies[2]["messages"][-1]["content"]
@@ -195,7 +195,7 @@ def test_deep_settles_what_is_open_with_a_third_question(talk, history):
     talking = talk(history, wondering, Depth.DEEP)
     entry = high(talking.digest())
     asked = purposes(talking.server)
-    assert asked == ["triage", "draft", "look", "look", "overview"]
+    assert asked == ["triage", "draft", "look", "look", "check", "overview"]
     third = talking.server.bodies[3]["messages"][-1]["content"]
     assert "--- word start: 1 hits in 1 files" in third
     assert "further things to look up" not in third
@@ -210,7 +210,7 @@ def test_deep_asks_no_third_question_where_nothing_is_open(talk, history):
 
     talking = talk(history, sure, Depth.DEEP)
     talking.digest()
-    assert purposes(talking.server) == ["triage", "draft", "look", "overview"]
+    assert purposes(talking.server) == ["triage", "draft", "look", "check", "overview"]
 
 
 def test_a_claim_that_is_not_gone_through_is_asked_for_again(talk, history):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from make import PATCH, REPOSITORY, change, commit, sha
 
 from bot.commits import patch
 from bot.commits.request import Requested
+from bot.judgement import checking, triage
 from bot.judgement import questions as asking
-from bot.judgement import triage
 from bot.judgement.shapes import ClaimReply, DraftReply
 from bot.texts import prompt
 from bot.values import (
@@ -60,6 +61,22 @@ PART = Analysis(
     risks=(Risk("A broken start is seen later.", Evidence("src/app.py", "retries=3"), "Log each try."),),
     suggestions=(Suggestion("operators", "Raise the start timeout."),),
 )
+CHECKED = replace(
+    PART,
+    risks=(
+        Risk(
+            "Main tries once.",
+            Evidence("src/main.py", "app.start(retries=1)", 7, sha(1)),
+            "",
+            (
+                Evidence("src/app.py", "retries=1", 3, removed=True),
+                Evidence("", "retries", sha=sha(1), search=Search(2, 1, ("src/main.py",))),
+                Evidence("", "docs: 说明如何升级", sha=sha(2)),
+                Evidence("", "It failed at night."),
+            ),
+        ),
+    ),
+)
 DRAFT = DraftReply(
     claims=[ClaimReply(number=1, text="A start is slow.", path="src/app.py", quote="retries=3", refuted_by="A limit.")],
     looks=[],
@@ -105,6 +122,7 @@ def questions(language: str) -> dict[str, Question]:
         asking.analysis_question(REPOSITORY, DAY[0], SEEN, rest),
         asking.draft_question(REPOSITORY, DAY[0], SEEN, rest, looks=10),
         asking.looked_question(REPOSITORY, DAY[0], SEEN, rest, draft=DRAFT, sights=SIGHTS),
+        asking.check_question(REPOSITORY, DAY[0], SEEN, checking.points(CHECKED), SIGHTS[:1], language),
         asking.batch_question(REPOSITORY, [(DAY[0], SEEN), (DAY[1], patch.select(DAY[1], [], 9))], language),
         asking.merge_question(REPOSITORY, DAY[0], [PART, PART], language),
         asking.overview_question(REPOSITORY, entries, language),

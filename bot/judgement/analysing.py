@@ -14,7 +14,7 @@ from bot.commits.files import FileKind, kind
 from bot.commits.interfaces import touches_interface
 from bot.commits.patch import EvidenceIndex, Selection
 from bot.errors import ContextExceeded, DigestError
-from bot.judgement import questions, replies, rules
+from bot.judgement import checking, questions, replies, rules
 from bot.judgement.asker import Conversation
 from bot.judgement.brief import Brief
 from bot.judgement.proofs import Proofs
@@ -58,6 +58,121 @@ class _Case:
     commit: Commit
     proofs: Proofs
     rest: questions.Rest
+
+
+class _Reader:
+    """A model that reads one commit by itself."""
+
+    def __init__(self, brief: Brief, model: Conversation) -> None:
+        self._brief = brief
+        self._model = model
+
+    def read(self, task: _Task, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
+        """The analysis of a commit, and the name under which it is stored. Raises Rejected, DigestError."""
+        commit, brief = task.commit, self._brief
+        pages = patch.parts(commit, patches, room, questions.PARTS)
+        rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
+        landed = [other for other, _ in rest.around.landed]
+        case = _Case(commit, Proofs(commit, EvidenceIndex(commit, patches), landed), rest)
+        if len(pages) > 1:
+            return questions.MERGE, self._in_parts(case, pages)
+        return self._page(case, pages[0])
+
+    def _page(self, case: _Case, seen: Selection) -> tuple[str, Analysis]:
+        """The analysis of a part of a commit, as deep as requested. Raises Rejected, DigestError."""
+        if self._brief.depth.looks:
+            with suppress(Rejected):  # a model that cannot do two steps may still do one
+                return self._brief.depth.prompt, self._with_a_look(case, seen)
+        return questions.ANALYSIS, self._at_once(case, seen)
+
+    def _at_once(self, case: _Case, seen: Selection) -> Analysis:
+        brief, commit, proofs = self._brief, case.commit, case.proofs
+        question = questions.analysis_question(brief.repository, commit, seen, case.rest)
+        made, _ = self._proven(
+            question, lambda r: replies.read_analysis(r, commit, proofs, seen.coverage, brief.language)
+        )
+        return made
+
+    def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
+        """Ask for a draft, look up what it wants, and ask for the analysis with that."""
+        brief, commit = self._brief, case.commit
+        looks, rest = brief.depth.looks, case.rest
+        first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
+        draft = self._model.ask(first, replies.read_draft)
+        sights = brief.look(commit, replies.looks(draft, looks))
+        how = {"coverage": seen.coverage, "language": brief.language}
+
+        def ask(draft: DraftReply, sights: Sequence[Sight], *, more: bool) -> tuple[Analysis, Reply]:
+            about = brief.repository, commit, seen, rest
+            question = questions.looked_question(*about, draft=draft, sights=sights, more=more)
+            proofs = replace(case.proofs, sights=sights)
+            return self._proven(question, lambda r: replies.read_looked(r, commit, proofs, draft, **how))
+
+        made, reply = ask(draft, sights, more=brief.depth.settles)
+        if brief.depth.settles:
+            with suppress(Rejected, DigestError):  # if that fails, keep the second answer
+                left = replies.still_open(reply, draft)
+                if left.looks:
+                    sights += brief.look(commit, replies.looks(left, looks))
+                    made, _ = ask(left, sights, more=False)
+        return self._second_reader(case, seen, made, sights) if brief.depth.checks else made
+
+    def _second_reader(self, case: _Case, seen: Selection, made: Analysis, sights: Sequence[Sight]) -> Analysis:
+        """The analysis as a reader corrects it who sees the code around its quotes; as it was if that fails."""
+        brief, commit = self._brief, case.commit
+        around = brief.look(commit, checking.around(made, commit))
+        proofs = replace(case.proofs, sights=(*sights, *around))
+        written = checking.points(made)
+        question = questions.check_question(brief.repository, commit, seen, written, (*around, *sights), brief.language)
+        with suppress(Rejected, DigestError):
+            changes = self._model.ask(
+                question, lambda r: replies.read_check(r, written, proofs, question.user, brief.language)
+            )
+            made = checking.mended(made, changes)
+        return made
+
+    def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> tuple[Analysis, Reply]:
+        """The analysis with proven statements only, and the first answer.
+
+        Asked once more if some were not; what either answer proved is used.
+        """
+        replied: list[Reply] = []
+
+        def noted(reply: Reply) -> Checked:
+            replied.append(reply)
+            return read(reply)
+
+        made = self._model.ask(question, noted)
+        self._model.asker.checked(question, made.stated, len(made.problems))
+        if made.problems:
+            with suppress(Rejected, DigestError):  # if that fails, keep the first answer without unproven statements
+                again = questions.again(question, " ".join(made.problems), first=replied[-1].text)
+                made = made.joined(read(self._model.reply(again)))
+        if made.invented:
+            raise Rejected("nothing it says could be verified.")
+        return made.analysis, replied[-1]
+
+    def _in_parts(self, case: _Case, pages: Sequence[Selection]) -> Analysis:
+        """A large commit, read page by page; unreadable parts reduce the coverage."""
+        brief, commit = self._brief, case.commit
+        with ThreadPoolExecutor(len(pages)) as pool:
+            read = [pool.submit(self._page, case, page) for page in pages]
+        failed = [error for each in read if (error := each.exception())]
+        if len(failed) == len(pages) or any(isinstance(error, ContextExceeded) for error in failed):
+            raise next((error for error in failed if isinstance(error, ContextExceeded)), failed[0])
+        for error in failed:
+            assert isinstance(error, Rejected | DigestError)
+            brief.fault(error)
+        parts = [each.result()[1] for each in read if not each.exception()]
+        whole = replies.joined(parts, brief.texts)
+        question = questions.merge_question(brief.repository, commit, parts, brief.language)
+        how = {"coverage": whole.coverage, "language": brief.language}
+        try:
+            made, _ = self._proven(question, lambda r: replies.read_merged(r, commit, case.proofs, parts, **how))
+        except (Rejected, DigestError) as error:
+            brief.fault(error)
+            return whole
+        return replace(made, dropped=made.dropped + whole.dropped)
 
 
 class Analyst:
@@ -165,84 +280,13 @@ class Analyst:
         while True:
             room = self._model.asker.room
             try:
-                prompt, made = self._read(task, patches, room)
+                prompt, made = _Reader(self._brief, self._model).read(task, patches, room)
                 return self._keep(task.commit, prompt, made)
             except ContextExceeded as error:
                 if not self._model.asker.shrink(room):
                     return self._fallback(error, task, patches)
             except (Rejected, DigestError) as error:
                 return self._fallback(error, task, patches)
-
-    def _read(self, task: _Task, patches: tuple[FilePatch, ...], room: int) -> tuple[str, Analysis]:
-        """The analysis of a commit, and the name under which it is stored. Raises Rejected, DigestError."""
-        commit, brief = task.commit, self._brief
-        pages = patch.parts(commit, patches, room, questions.PARTS)
-        rest = questions.Rest(brief.language, brief.around(commit, patches), task.row)
-        landed = [other for other, _ in rest.around.landed]
-        case = _Case(commit, Proofs(commit, EvidenceIndex(commit, patches), landed), rest)
-        if len(pages) > 1:
-            return questions.MERGE, self._in_parts(case, pages)
-        return self._page(case, pages[0])
-
-    def _page(self, case: _Case, seen: Selection) -> tuple[str, Analysis]:
-        """The analysis of a part of a commit, as deep as requested. Raises Rejected, DigestError."""
-        if self._brief.depth.looks:
-            with suppress(Rejected):  # a model that cannot do two steps may still do one
-                return self._brief.depth.prompt, self._with_a_look(case, seen)
-        return questions.ANALYSIS, self._at_once(case, seen)
-
-    def _at_once(self, case: _Case, seen: Selection) -> Analysis:
-        brief, commit, proofs = self._brief, case.commit, case.proofs
-        question = questions.analysis_question(brief.repository, commit, seen, case.rest)
-        made, _ = self._proven(
-            question, lambda r: replies.read_analysis(r, commit, proofs, seen.coverage, brief.language)
-        )
-        return made
-
-    def _with_a_look(self, case: _Case, seen: Selection) -> Analysis:
-        """Ask for a draft, look up what it wants, and ask for the analysis with that."""
-        brief, commit = self._brief, case.commit
-        looks, rest = brief.depth.looks, case.rest
-        first = questions.draft_question(brief.repository, commit, seen, rest, looks=looks)
-        draft = self._model.ask(first, replies.read_draft)
-        sights = brief.look(commit, replies.looks(draft, looks))
-        how = {"coverage": seen.coverage, "language": brief.language}
-
-        def ask(draft: DraftReply, sights: Sequence[Sight], *, more: bool) -> tuple[Analysis, Reply]:
-            about = brief.repository, commit, seen, rest
-            question = questions.looked_question(*about, draft=draft, sights=sights, more=more)
-            proofs = replace(case.proofs, sights=sights)
-            return self._proven(question, lambda r: replies.read_looked(r, commit, proofs, draft, **how))
-
-        made, reply = ask(draft, sights, more=brief.depth.settles)
-        if brief.depth.settles:
-            with suppress(Rejected, DigestError):  # if that fails, keep the second answer
-                left = replies.still_open(reply, draft)
-                if left.looks:
-                    sights += brief.look(commit, replies.looks(left, looks))
-                    made, _ = ask(left, sights, more=False)
-        return made
-
-    def _proven(self, question: Question, read: Callable[[Reply], Checked]) -> tuple[Analysis, Reply]:
-        """The analysis with proven statements only, and the first answer.
-
-        Asked once more if some were not; what either answer proved is used.
-        """
-        replied: list[Reply] = []
-
-        def noted(reply: Reply) -> Checked:
-            replied.append(reply)
-            return read(reply)
-
-        made = self._model.ask(question, noted)
-        self._model.asker.checked(question, made.stated, len(made.problems))
-        if made.problems:
-            with suppress(Rejected, DigestError):  # if that fails, keep the first answer without unproven statements
-                again = questions.again(question, " ".join(made.problems), first=replied[-1].text)
-                made = made.joined(read(self._model.reply(again)))
-        if made.invented:
-            raise Rejected("nothing it says could be verified.")
-        return made.analysis, replied[-1]
 
     def _batch(self, batch: Sequence[_Read]) -> dict[str, Analysis]:
         brief = self._brief
@@ -262,28 +306,6 @@ class Analyst:
             else self._fallback(error, task, patches)
             for task, patches, _ in batch
         }
-
-    def _in_parts(self, case: _Case, pages: Sequence[Selection]) -> Analysis:
-        """A large commit, read page by page; unreadable parts reduce the coverage."""
-        brief, commit = self._brief, case.commit
-        with ThreadPoolExecutor(len(pages)) as pool:
-            read = [pool.submit(self._page, case, page) for page in pages]
-        failed = [error for each in read if (error := each.exception())]
-        if len(failed) == len(pages) or any(isinstance(error, ContextExceeded) for error in failed):
-            raise next((error for error in failed if isinstance(error, ContextExceeded)), failed[0])
-        for error in failed:
-            assert isinstance(error, Rejected | DigestError)
-            brief.fault(error)
-        parts = [each.result()[1] for each in read if not each.exception()]
-        whole = replies.joined(parts, brief.texts)
-        question = questions.merge_question(brief.repository, commit, parts, brief.language)
-        how = {"coverage": whole.coverage, "language": brief.language}
-        try:
-            made, _ = self._proven(question, lambda r: replies.read_merged(r, commit, case.proofs, parts, **how))
-        except (Rejected, DigestError) as error:
-            brief.fault(error)
-            return whole
-        return replace(made, dropped=made.dropped + whole.dropped)
 
     def _fallback(self, error: Exception, task: _Task, patches: Sequence[FilePatch]) -> Analysis:
         self._brief.fault(error)

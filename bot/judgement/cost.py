@@ -2,7 +2,8 @@
 
 Only what is asked about one commit depends on the depth. It is measured at the depth in use, and estimated from
 that for the others: a direct question contains what the question for a draft does, and is answered like the look; the
-look contains that question again, and what was found. If nothing was asked yet, it is estimated from lines of commits.
+look contains that question again, and what was found; a check costs the same for every commit. If nothing was asked
+yet, it is estimated from lines of commits.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 from bot.commits import files
 from bot.judgement import questions
-from bot.judgement.questions import ANALYSIS, BATCH, DRAFT, EARLIER, LOOK, Depth
+from bot.judgement.questions import ANALYSIS, BATCH, CHECK, DRAFT, EARLIER, LOOK, Depth
 from bot.values import Commit, Entry, Importance, Spending
 
 Costs = Mapping[Depth, Spending]
@@ -25,6 +26,8 @@ _AROUND = 1_000
 _LISTED = (150, 110)
 """Tokens of one commit in the list of a day, and of its grade."""
 _SUMMARY = 300
+_CHECKED = (9_500, 1_200)
+"""Tokens of a question that checks an analysis, and of its answer: the mean of 12 measured."""
 _TYPICAL = 200
 """Changed lines of a commit that is analysed by itself, if unknown: the mean of those measured has 4,200 tokens of
 patch.
@@ -41,7 +44,8 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
     if not by.keys() & {*_ABOUT_ONE, BATCH} or by.keys() & {*EARLIER}:
         return None
     alone, draft, look = (_total(by.get(purpose, ())) for purpose in _ABOUT_ONE)
-    shared = _total(s for purpose, found in by.items() if purpose not in _ABOUT_ONE for s in found)
+    checked = _total(by.get(CHECK, ()))
+    shared = _total(s for purpose, found in by.items() if purpose not in {*_ABOUT_ONE, CHECK} for s in found)
     third = _share(look, max(look.requests - draft.requests, 0)) if at is Depth.DEEP else None
     look = _share(look, draft.requests) if third else look
     seen = max(look.prompt - draft.prompt, 0)
@@ -49,10 +53,12 @@ def of_day(spent: Iterable[Spending], at: Depth) -> Costs | None:
     more, more_found = _looked(alone, (draft, found) if draft.requests else None)
     once = _total((shared, alone, replace(draft, completion=look.completion)))
     beyond = replace(look, prompt=look.prompt - seen + found, completion=draft.completion)
-    more = _total((beyond, more))
+    looked = _total((beyond, more))
+    unchecked = max(alone.requests + draft.requests - checked.requests, 0)
+    more = _total((looked, checked, _checks(unchecked)))
     if third:
         third = replace(third, prompt=third.prompt + seen - found)
-    return _at_each(once, more, third or _third(more, found + more_found))
+    return _at_each(once, more, third or _third(looked, found + more_found))
 
 
 def of_commits(entries: Iterable[Entry]) -> Costs:
@@ -86,13 +92,19 @@ def total(spent: Iterable[Spending], purpose: str) -> Spending:
 
 def _estimated(shared: Spending, alone: Spending) -> Costs:
     more, found = _looked(alone, None)
-    return _at_each(_total((shared, alone)), more, _third(more, found))
+    return _at_each(_total((shared, alone)), _total((more, _checks(alone.requests))), _third(more, found))
 
 
 def _at_each(once: Spending, more: Spending, third: Spending) -> Costs:
     """Costs at each depth: `normal` takes more than a question at once, and `deep` a third question beyond that."""
     normal = _total((once, more))
     return dict(zip(Depth, (once, normal, _total((normal, third))), strict=True))
+
+
+def _checks(number: int) -> Spending:
+    """About what it takes to check so many analyses."""
+    prompt, answer = _CHECKED
+    return Spending("", "", number * prompt, number * answer, number)
 
 
 def _third(more: Spending, found: int) -> Spending:

@@ -18,11 +18,13 @@ from bot.commits.enclosing import enclosing
 from bot.commits.files import FileKind, generated, is_note, kind
 from bot.commits.patch import Selection
 from bot.judgement import rules
+from bot.judgement.checking import Point
 from bot.judgement.shapes import (
     MOST_LOOKS,
     SEARCH,
     AnalysisReply,
     BatchReply,
+    CheckReply,
     ClaimReply,
     CorrectionReply,
     DraftReply,
@@ -69,8 +71,8 @@ from bot.values import (
 TRIAGE, SECOND, OVERVIEW, ROLLUP = "triage.v2", "second.v2", "overview.v2", "rollup.v1"
 ANALYSIS, DRAFT, LOOK, BATCH, MERGE = "analysis.v4", "draft.v3", "look.v4", "batch.v3", "merge.v4"
 """The prompts in use; an analysis is stored under the name of its prompt."""
-ASK, REVIEW = "ask.v3", "review.v1"
-OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, BATCH, MERGE, OVERVIEW, ROLLUP)
+ASK, REVIEW, CHECK = "ask.v3", "review.v1", "check.v1"
+OF_DIGESTS = (TRIAGE, SECOND, ANALYSIS, DRAFT, LOOK, CHECK, BATCH, MERGE, OVERVIEW, ROLLUP)
 """The prompts for a digest."""
 PROMPTS = (*OF_DIGESTS, ASK, REVIEW)
 
@@ -92,6 +94,8 @@ _LABELS, _LABEL = 10, 50
 """The most labels of a pull request to show, and characters of one (GitHub's limit)."""
 FOUND = (14_000, 24_000)
 """Characters of look-up results, at least and at most: about half of the patch in between."""
+CHECKED, CHECKED_CODE = 10_000, 18_000
+"""Characters of patch up to which a check of an analysis shows it, else only the paths; and of code around quotes."""
 
 
 class Depth(StrEnum):
@@ -105,6 +109,11 @@ class Depth(StrEnum):
     def looks(self) -> int:
         """The most things to look up for one commit."""
         return {"brief": 0, "normal": 10, "deep": MOST_LOOKS}[self]
+
+    @property
+    def checks(self) -> bool:
+        """Whether an analysis is checked by a reader who did not write it."""
+        return self is not Depth.BRIEF
 
     @property
     def settles(self) -> bool:
@@ -355,9 +364,50 @@ def _about(  # noqa: PLR0917  # what a question about one commit is made of, in 
     return _question(name, shape, data, "commit", answer, **blanks)
 
 
+def check_question(  # noqa: PLR0917  # as `looked_question`, whose answer it checks
+    repository: Repository,
+    commit: Commit,
+    seen: Selection,
+    written: Sequence[Point],
+    sights: Sequence[Sight],
+    language: str,
+) -> Question:
+    """Ask what in the texts of an analysis must change; `sights` show the code around its quotes, and what else was
+    looked up for it.
+    """
+    patch = seen if len(seen.text) <= CHECKED else replace(seen, text=_changed(commit), left_out=())
+    texts = [
+        "\n".join(
+            (f"{n}. [{one_line(each.about, 80)}] {each.text}", *(shown(_proof_of(commit, p)) for p in each.proofs))
+        )
+        for n, each in enumerate(written, 1)
+    ]
+    data = "\n\n".join((_described(commit, commit.short, patch, _MESSAGE // 2), _sights(sights, CHECKED_CODE), *texts))
+    blanks = {"repository": repository.title, "language": language}
+    return _question(CHECK, CheckReply, data, "written", (800, 6_000), **blanks)
+
+
+def _pointed(commit: Commit, number: int, point: Point) -> str:
+    """A text of an analysis with its number and what it is about, and its evidence."""
+    proofs = (shown(_proof_of(commit, each)) for each in point.proofs)
+    return "\n".join((f"{number}. [{one_line(point.about, 80)}] {point.text}", *proofs))
+
+
+def _proof_of(commit: Commit, evidence: Evidence) -> Proof:
+    """A piece of evidence of a commit's analysis, with the tree in which it was looked up."""
+    if evidence.sha and not (evidence.path or evidence.search):
+        return Proof(note=f"the title of commit {evidence.sha[:7]}: {one_line(evidence.quote, _SHOWN)}")
+    before = ", before this commit" if evidence.sha not in {"", commit.sha} else ""
+    return Proof(commit, evidence, tree=f"{evidence.sha[:7]}{before}" if evidence.sha else "")
+
+
 def looked(sights: Sequence[Sight], patch: int) -> str:
     """The look-up results as a model sees them, next to a patch of `patch` characters."""
-    shown = lookup.within(sights, _room(patch))
+    return _sights(sights, _room(patch))
+
+
+def _sights(sights: Sequence[Sight], room: int) -> str:
+    shown = lookup.within(sights, room)
     return "\n".join(_sight(cut, is_cut=cut != whole) for cut, whole in zip(shown, sights, strict=True))
 
 
@@ -514,7 +564,8 @@ def _described(
 def _row(grade: Grade) -> str:
     """What a digest's row says about a commit, without its importance: an analysis may correct only this."""
     types = ", ".join(grade.types)
-    return f"row of the digest: {types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
+    told = f"{types} | theme {one_line(grade.theme, 80) or '-'} | {one_line(grade.sentence, 600)}"
+    return f"row of the digest, by the bot: {told}"
 
 
 def titled(commit: Commit, limit: int = 200) -> str:

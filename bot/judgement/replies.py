@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.commits.patch import EvidenceIndex, Selection
+from bot.judgement.checking import Change, Point
 from bot.judgement.proofs import Finder
 from bot.judgement.questions import SECOND_SIZE, cited, names
 from bot.judgement.shapes import (
     MOST_RANK,
     SEARCH,
     AnalysisReply,
+    CheckReply,
     CorrectionReply,
     DecisionReply,
     DescriptionReply,
@@ -38,6 +40,7 @@ from bot.judgement.shapes import (
     StepReply,
     SuggestionReply,
     WantedReply,
+    is_ended,
 )
 from bot.judgement.triage import Judgement
 from bot.languages import LANGUAGES
@@ -368,6 +371,41 @@ def read_merged(reply: Reply, commit: Commit, proofs: Finder, parts: Sequence[An
         reply,
         how,
     )
+
+
+_GROWN = 300
+"""Characters by which a text may grow when it is corrected."""
+
+
+def read_check(
+    reply: Reply, written: Sequence[Point], proofs: Finder, shown: str, language: str
+) -> Mapping[int, Change]:
+    """What a check makes of the texts of an analysis, by number. Raises Rejected.
+
+    Without its correction stays a text whose correction names what is not `shown`, is in another language, much longer,
+    or no sentence where it was one; quotes that are not found add nothing.
+    """
+    told = {name.casefold() for name in _NAME.findall(shown)}
+    found: dict[int, Change] = {}
+    for said in _parsed(reply, CheckReply).texts:
+        if 0 < said.number <= len(written) and said.number not in found:
+            point = written[said.number - 1]
+            also = (proofs.find(each.path.strip("` "), each.quote, each.line) for each in said.also)
+            more = tuple(filter(None, also)) if point.proofs else ()
+            text = "" if said.drop else _corrected(point.text, said.becomes, told, language)
+            found[said.number] = Change(text, more)
+    return found
+
+
+def _corrected(text: str, becomes: str, told: Collection[str], language: str) -> str:
+    """A text as a check corrects it; as it was if the correction cannot be used."""
+    unusable = (
+        not becomes
+        or _text_problem(becomes, told, language)
+        or len(becomes) > len(text) + _GROWN
+        or (is_ended(text) and not is_ended(becomes))
+    )
+    return text if unusable else becomes
 
 
 _Proof = tuple[Evidence, tuple[Evidence, ...]]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, TypeVar
 
 from pydantic import (
@@ -46,9 +47,13 @@ def _cleaned(value: object) -> object:
 _ENDED = re.compile(r"[.!?。！？…:：][)\]}\"'`*’”」』）】》]*$")
 
 
+def is_ended(value: str) -> bool:
+    """Whether a text ends as a sentence does: one that does not was cut off, whatever the service says."""
+    return bool(_ENDED.search(value))
+
+
 def _ended(value: str) -> str:
-    """A text that ends as a sentence does: one that does not was cut off, whatever the service says."""
-    if not _ENDED.search(value):
+    if not is_ended(value):
         raise ValueError("does not end as a sentence does")
     return value
 
@@ -188,22 +193,24 @@ class NarrowedReply(BaseModel):
     becomes: Annotated[_Text, Field(max_length=2000), AfterValidator(lambda value: value and _ended(value))]
 
 
-def _usable(value: object) -> object:
+def _usable(shape: type[BaseModel], value: object) -> object:
     """The entries of a list that can be used: each of the others costs nothing but itself."""
     if not isinstance(value, list):
         return []
-    return [each for each in value if _is_usable(each)]
+    return [each for each in value if _is_usable(shape, each)]
 
 
-def _is_usable(value: object) -> bool:
+def _is_usable(shape: type[BaseModel], value: object) -> bool:
     try:
-        NarrowedReply.model_validate(value)
+        shape.model_validate(value)
     except ValidationError:
         return False
     return True
 
 
-_Narrowed = Annotated[list[NarrowedReply], BeforeValidator(_usable), _first(10), Field(max_length=10)]
+_Narrowed = Annotated[
+    list[NarrowedReply], BeforeValidator(partial(_usable, NarrowedReply)), _first(10), Field(max_length=10)
+]
 
 
 class AnalysisReply(BaseModel):
@@ -284,6 +291,29 @@ class OpenReply(LookedReply):
     """The same, with what would have to be looked up to settle what is still open."""
 
     looks: Annotated[list[LookReply], _first(6), Field(max_length=6)]
+
+
+MOST_ADDED = 2
+"""Quotes that a check adds to a statement."""
+
+
+class TextReply(BaseModel):
+    """How a text of an analysis must change: quotes that it lacks, or its words; empty words stay as they are."""
+
+    number: int
+    problem: Annotated[_Text, Field(max_length=600)] = ""
+    also: Annotated[list[ProofReply], _first(MOST_ADDED), Field(max_length=MOST_ADDED)] = []
+    becomes: Annotated[_Text, Field(max_length=2000)] = ""
+    drop: bool = False
+
+
+_Texts = Annotated[list[TextReply], BeforeValidator(partial(_usable, TextReply)), _first(40), Field(max_length=40)]
+
+
+class CheckReply(BaseModel):
+    """The answer to a question about an analysis that somebody else wrote."""
+
+    texts: _Texts
 
 
 class NamedReply(BaseModel):

@@ -20,8 +20,8 @@ class OpenAISettings(Base, title="A language model: Any OpenAI-compatible endpoi
     openai_concurrency: int = Field(8, ge=1, le=64, description="maximum number of concurrent requests")
     openai_depth: Literal["", "brief", "normal", "deep"] = Field(
         "",
-        description="effort per commit: `brief` (one question), `normal` (a draft, a look-up in the repository, then "
-        "the answer) or `deep` (more look-ups)",
+        description="effort per commit: `brief` (one question), `normal` (a draft, a look-up in the repository, the "
+        "answer, a check) or `deep` (more look-ups)",
         examples=["normal"],
         json_schema_extra={"default": "`normal`; `brief` if an earlier version used a model here"},
     )
