@@ -190,7 +190,8 @@ class Settings(Base, title="General"):
     digest_env_file: UserPath | None = Field(
         None,
         description="path of a settings file to read; set this in the environment itself. "
-        "A `.env` in the current folder is not read, since it may be somebody else's",
+        "A `.env` in the current folder is not read, except in this program's own checkout, since it may be "
+        "somebody else's",
         examples=["/etc/commit-digest.env"],
     )
     digest_ca_file: UserPath | None = Field(

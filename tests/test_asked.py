@@ -152,7 +152,7 @@ def said(world, line, place=CHANNEL, **more):
         ("is #105 released?", ["#105 has not been released yet", "reverted by #106"]),
         ("is #104 released?", ["#104 has not been released yet", "v1.1.0"]),
         ("was #100 reverted?", ["#100 was reverted", "reverted by #103", "reverted by #104"]),
-        ("was #101 reverted?", ["#101 was not reverted, but fixed later", "fixed by #102"]),
+        ("was #101 reverted?", ["#101 was not reverted, but it was fixed later", "fixed by #102"]),
         ("was #102 reverted?", ["#102 was neither reverted nor fixed", "no later commit on main"]),
         ("was #105 reverted?", ["#105 was reverted", "reverted by #106"]),
         ("who wrote #101?", ["#101 was written by Bob and landed on 2026-02-18"]),

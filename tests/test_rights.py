@@ -296,7 +296,7 @@ def test_a_right_that_was_taken_away_stops_the_digests_and_nothing_is_lost_once_
     allow(bot)
     bot.at("19T09:00")
     (note,) = bot.tops()
-    assert "this channel no longer has access to it" in str(note)
+    assert "this channel no longer has access to the repository" in str(note)
     assert bot.repo not in str(note)
     assert bot.store.subscriptions()[0].paused == DENIED
     assert any(r.fields.get("reason") == DENIED for r in caplog.records if r.message == "paused")
@@ -360,7 +360,7 @@ def test_a_channel_that_became_shared_gets_no_more_of_what_its_workspace_may_see
     bot.commit("two", DAY + timedelta(days=1, hours=3))
     bot.at("20T09:00")
     assert "fix: two" not in str(bot.said())
-    assert "this channel no longer has access to it" in str(bot.tops()[-1])
+    assert "this channel no longer has access to the repository" in str(bot.tops()[-1])
 
 
 def test_while_slack_does_not_say_who_reads_a_digest_waits_and_nobody_is_denied(bot):

@@ -289,5 +289,5 @@ def test_who_is_sent_what_in_the_morning(scene, right, clock):
         written = json.dumps(scene.server.messages[channel])
         assert OPEN_WORD in written
         assert (SECRET_WORD in written) is (name in RIGHTS[right]), channel
-        assert ("this channel no longer has access to it" in written) is (name not in RIGHTS[right])
+        assert ("this channel no longer has access to the repository" in written) is (name not in RIGHTS[right])
         assert name in RIGHTS[right] or SECRET not in written

@@ -371,5 +371,5 @@ COMMANDS = (
     Command("subscribe", _subscribe, form=_new_form, about_place=True, begins=True),
     Command("unsubscribe", _unsubscribe, about_place=True),
     Command("list", listed, about_place=True),
-    Command("settings", listed, help="list", form=_form, about_place=True),
+    Command("settings", listed, form=_form, about_place=True),
 )
