@@ -221,3 +221,19 @@ def test_what_git_names_before_a_hunk(section: str, above: list[str], line: str,
 )
 def test_what_is_defined_is_named(line: str, name: str) -> None:
     assert enclosing("a.x", [line], "    it") == name
+
+
+def test_what_is_said_of_the_next_definition_is_not_in_the_one_before():
+    above = [
+        "class Of:",
+        "    def one(self):",
+        "        pass",
+        "",
+        "    @pytest.mark.parametrize(",
+        "        (",
+    ]
+    assert enclosing("a.py", above, '            ("a", 1),') == "Of"
+    assert enclosing("a.py", [each.removeprefix("    ") for each in above[1:]], '        ("a", 1),') == ""
+    assert (
+        enclosing("a.py", [*above[:2], "        @cached", "        def two():"], "            return 1") == "one › two"
+    )

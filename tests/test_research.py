@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import Clock
 from hostile import HOSTILE
+from make import commit, sha
 from repositories import Builder, lines
 from world import CHANNEL, DAY, World, spans, words
 
 from bot.errors import BudgetSpent, ModelError, ShareSpent, Unavailable
+from bot.judgement import inquiry
 from bot.judgement.asker import Limits
 from bot.judgement.questions import ASK, REVIEW
 from bot.rights import Right
-from bot.values import Button, Buttons, Finish, Message, MessageKind, Place, Question, Reply, Request, Usage
+from bot.values import Button, Buttons, Finish, Message, MessageKind, Person, Place, Question, Reply, Request, Usage
 
 THREAD = replace(CHANNEL, thread="1700.1")
 OPEN = "which change could have broken the cache?"
@@ -691,3 +693,15 @@ def test_hostile_commits_neither_ping_nor_link_nor_leave_the_fence(attacked, tmp
             assert not span.url or span.url.startswith("https://github.com/example/"), span
             assert "https://evil.example/x" not in span.text or span.code
         assert all(part.__class__.__name__ == "Text" for part in post.headline.parts)
+
+
+def test_who_made_a_commit_is_counted_apart_from_who_only_helped():
+    ann, bob = Person("Ann", "ann@example.com"), Person("Bob", "bob@example.com")
+    made = [commit(f"fix: {n}", sha=sha(n)) for n in range(1, 4)]
+    wrote = [(ann,), (ann, bob), (bob,)]
+    commits = [replace(c, reading=replace(c.reading, people=people)) for c, people in zip(made, wrote, strict=True)]
+    said = "3 commits, by author: Ann 2, Bob 1; co-authors counted too: Ann 2, Bob 2"
+    assert inquiry._by_author(commits) == said
+    assert inquiry._by_author(commits[:1]) == "1 commit, by author: Ann 1"
+    many = [replace(c, reading=replace(c.reading, people=(Person(f"p{n}", ""),))) for n, c in enumerate(made * 4)]
+    assert inquiry._by_author(many).endswith(", 4 others")

@@ -45,8 +45,8 @@ _TITLES: dict[str, Begins] = {
 _PROSE = {"", ".adoc", ".org", ".rst", ".tex", ".txt"}
 _KEY = re.compile(r"\s*(?:- )?[\w.\"'$/-]+:(?:\s+[|>][+-]?)?\s*$")
 # Lines whose indent says nothing of what they are in: the end of a signature, a bracket alone, a comment, a directive
-# of a preprocessor, an attribute, a label.
-_FLAT = re.compile(r"\s*(?:[)\]]|\{\s*$|#|//|/?\*|--\s|@|(?!else|finally|try)[A-Za-z_]+:\s*$)")
+# of a preprocessor, an attribute (unless it goes on), a label.
+_FLAT = re.compile(r"\s*(?:[)\]]|\{\s*$|#|//|/?\*|--\s|@(?!.*[(\[{,]\s*$)|(?!else|finally|try)[A-Za-z_]+:\s*$)")
 _HOLDER = re.compile(
     rf"(?:{_MODIFIER}){{0,5}}(?:class|enum|extension|impl|interface|mod|module|namespace|object|protocol|struct|trait)\b"
 )

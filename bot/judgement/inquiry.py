@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import accumulate, count, islice
+from itertools import accumulate, chain, count, islice
 from typing import Protocol
 
 from bot.commits import patch
@@ -412,10 +412,20 @@ def _author(commit: Commit) -> str:
 
 
 def _by_author(commits: Sequence[Commit]) -> str:
-    """`4 commits, by author: Ada 3, Grace 1`, so that the model need not count; each counts for all of its authors."""
-    names = Counter(name for commit in commits for name in dict.fromkeys(questions.authors(commit)))
-    shown = ", ".join(f"{name} {number}" for name, number in names.most_common(_AUTHORS))
-    return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {shown}"
+    """`4 commits, by author: Ada 3, Grace 1; co-authors counted too: Ada 3, Grace 2`: the model need not count."""
+    wrote = [tuple(dict.fromkeys(questions.authors(commit))) for commit in commits]
+    alone = _counted(names[:1] for names in wrote)
+    shared = _counted(wrote)
+    more = f"; co-authors counted too: {shared}" if shared != alone else ""
+    return f"{len(commits)} commit{'s' * (len(commits) != 1)}, by author: {alone}{more}"
+
+
+def _counted(names: Iterable[Sequence[str]]) -> str:
+    """How often each name occurs, the most frequent first, and how many names are left out."""
+    counts = Counter(chain.from_iterable(names))
+    shown = [f"{name} {number}" for name, number in counts.most_common(_AUTHORS)]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, *([f"{more} others"] if more else [])])
 
 
 def _day(text: str) -> date:
