@@ -361,6 +361,23 @@ def test_what_nothing_shows_is_left_out_and_said_to_be(asking, wrong):
     assert (spent.purpose, spent.stated, spent.dropped) == (ASK, 2, 1)
 
 
+def test_what_is_left_without_the_statement_that_answers_is_not_given_for_an_answer(asking):
+    good, wrong = said("It was about reads.", "S1", "perf: faster reads"), said("It is so.", "S1", "nowhere")
+    world, _ = asking(step(answer=[wrong, good]), step(answer=[wrong, good]))
+    text = told(world, OPEN)
+    assert "don't answer that. What they do say:" in text
+    assert "It was about reads." in text
+
+
+def test_the_heading_of_a_list_is_a_quote_however_long_it_is():
+    names = ", ".join(f"Writer Number {n} {40 - n}" for n in range(20))
+    listed = inquiry._Listed(f"commits that touch src: 40 commits, by author: {names}; newest first", ())
+    assert listed.find("", listed.title).note == listed.title
+    assert listed.find("", "40 commits, by author:  Writer number 0 40").note == listed.title
+    assert listed.find("", "40 commits, by author: Writer Number 0 41") is None
+    assert listed.find("", "40 commits, by author: Writer Number 0 4") is None
+
+
 def test_of_the_second_of_two_faulty_answers_what_holds_is_shown(asking):
     good, wrong = said("It was about reads.", "S1", "perf: faster reads"), said("It is so.", "S1", "nowhere")
     world, model = asking("no JSON", step(answer=[good, wrong]))

@@ -49,6 +49,8 @@ _TOUCHING, _COUNTED, _PATHS, _AUTHORS, _SHORT, _TWINS = 30, 300, 12, 8, 7, 2
 _DAWN = date(1970, 1, 1)
 _BACK = timedelta(days=7)
 """How far back to list commits at the beginning, if there is no other topic."""
+_TITLED = 20
+"""Characters of a title that are a quote of it."""
 _LONGEST = 31
 """The most days of commits listed at once."""
 
@@ -86,7 +88,12 @@ class _Listed:
             following = lines[n : n + QUOTE_LINES]
             if ends := [last for first, last in places(quote, following) if first == 0]:
                 return self._proof(n, following[: ends[0] + 1])
-        return None
+        return self._proof(0, lines[:1]) if self._heads(quote) else None
+
+    def _heads(self, quote: str) -> bool:
+        """Whether a quote is of the title, which is longer than a line of code may be: it has all names with counts."""
+        said, title = " ".join(quote.split()), " ".join(self.title.split())
+        return len(said) >= _TITLED and bool(re.search(rf"(?<!\w){re.escape(said)}(?!\w)", title, re.IGNORECASE))
 
     def _proof(self, first: int, lines: Sequence[str]) -> Proof:
         """What lines of the list prove, which begin with its title or a row."""
@@ -501,7 +508,8 @@ class Research:
         left = tuple(replace(said, text=each.text) for said, each in pairs if each.text)
         is_final = bool(self._found) or not any(each.misses for each in read)
         dropped = len(step.problems) + len(pairs) - len(left)
-        self._found.append(self._answered(self._joined(left), dropped, unknown=step.unknown))
+        is_cut = bool(pairs) and not (read[0].text or self._carried)  # what is left does not answer the question
+        self._found.append(self._answered(self._joined(left), dropped, unknown=step.unknown or step.headless or is_cut))
         if not is_final:
             self._carried = tuple(said for said, each in pairs if not each.misses)
             self._pieces[self._next] = _Refused(_missed(pairs))

@@ -567,6 +567,8 @@ class StepTaken:
     statements: tuple[Statement, ...]
     problems: tuple[str, ...]
     unknown: bool
+    headless: bool = False
+    """Whether the statement that answers the question, the first, is not among the valid ones."""
 
     @property
     def stated(self) -> int:
@@ -606,7 +608,8 @@ def read_step(reply: Reply, find: Callable[[str, str, str], Proof | None], shown
         else:
             first, *also = dict.fromkeys(filter(None, found))
             good.append(Statement(said.text, first, tuple(also)))
-    return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown)
+    headless = bool(good) and not any(said.text == answer.answer[0].text for said in good)
+    return StepTaken(tuple(answer.looks), tuple(good), tuple(bad), answer.unknown, headless)
 
 
 def _text_problem(text: str, told: Collection[str], language: str) -> str:
