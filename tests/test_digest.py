@@ -213,13 +213,22 @@ def test_each_part_of_a_statement_has_its_link():
 @pytest.mark.parametrize(
     ("evidence", "shown", "url"),
     [
-        (Evidence("src/b.py", "a()", 7, removed=True), "src/a.py:7 (removed) a()", f"blob/{'0' * 40}/src/a.py#L7"),
+        (
+            Evidence("src/b.py", "a()", 7, removed=True, gone=True),
+            "src/a.py:7 (removed) a()",
+            f"blob/{'0' * 40}/src/a.py#L7",
+        ),
         (Evidence("src/b.py", "made()", 7), "src/b.py:7 made()", f"blob/{sha(1)}/src/b.py#L7"),
         (Evidence("", "drops v1"), "commit message drops v1", f"commit/{sha(1)}"),
         (
             Evidence("src/b.py", "if a:\n    go()", 7, last=8),
             "src/b.py:7-8 if a: ↵ go()",
             f"blob/{sha(1)}/src/b.py#L7-L8",
+        ),
+        (
+            Evidence("src/c.py", "stop()", 9, "0" * 40),
+            "src/c.py:9 (before this commit) stop()",
+            f"blob/{'0' * 40}/src/c.py#L9",
         ),
         (
             Evidence("src/b.py", "a()\nb()", 7, removed=True, last=8),

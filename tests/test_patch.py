@@ -615,6 +615,41 @@ def test_lines_between_which_something_was_added_are_those_of_the_old_file():
     assert (found.line, found.last, found.removed) == (1, 3, False)
 
 
+MOVED = """\
+@@ -1,5 +1,6 @@
+ def serve(port):
+-    token = make_token(port)
+-    return start(token)
++    with limited():
++        token = make_token(port)
++        return start(token, 3)
+ # end"""
+
+
+@pytest.mark.parametrize(
+    ("quote", "line", "how"),
+    [
+        ("token = make_token(port)", 3, ""),
+        ("return start(token, 3)", 4, "added"),
+        ("token = make_token(port)\n        return start(token, 3)", 3, "added"),
+        ("with limited():", 2, "added"),
+        ("return start(token)", 3, "removed"),
+        ("token = make_token(port)\n    return start(token)", 2, "removed"),
+        ("start(token", 4, "added"),
+    ],
+)
+def test_a_line_that_is_only_indented_is_neither_added_nor_removed(quote, line, how):
+    found = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", MOVED)]).find("src/app.py", quote)
+    assert (found.line, found.how) == (line, how)
+
+
+def test_a_line_that_stays_elsewhere_was_so_before():
+    text = MOVED.replace("        token = make_token(port)\n", "") + "\n@@ -20,1 +20,2 @@\n def other(port):"
+    text += "\n+    token = make_token(port)"
+    index = patch.EvidenceIndex(commit("fix: x"), [FilePatch("src/app.py", text)])
+    assert index.find("src/app.py", "def serve(port):\n    token = make_token(port)").how == "was"
+
+
 @pytest.mark.parametrize(
     ("removed", "written", "inside"),
     [

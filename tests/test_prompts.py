@@ -69,7 +69,7 @@ CHECKED = replace(
             Evidence("src/main.py", "app.start(retries=1)", 7, sha(1)),
             "",
             (
-                Evidence("src/app.py", "retries=1", 3, removed=True),
+                Evidence("src/app.py", "retries=1", 3, removed=True, gone=True),
                 Evidence("", "retries", sha=sha(1), search=Search(2, 1, ("src/main.py",))),
                 Evidence("", "docs: 说明如何升级", sha=sha(2)),
                 Evidence("", "It failed at night."),
@@ -94,7 +94,7 @@ SHOWN = (f"[S1] landed in the last 7 days:\n{asking.commit_line(DAY[0])}", f"[S2
 SOUGHT = Evidence("", "retries", sha=sha(1), search=Search(2, 1, ("src/main.py",)))
 SAID = (
     ("A start is tried three times.", Proof(DAY[0], Evidence("src/app.py", "retries=3", 3, added=True))),
-    ("It was tried once.", Proof(DAY[0], Evidence("src/app.py", "retries=1", 3, removed=True))),
+    ("It was tried once.", Proof(DAY[0], Evidence("src/app.py", "retries=1", 3, removed=True, gone=True))),
     ("Both stood there.", Proof(DAY[0], Evidence("src/app.py", "retries=1\nport=2", 3, removed=True, last=4))),
     ("It was changed.", Proof(DAY[0], Evidence("src/app.py", "-retries=1\n+retries=3", 3, changed=True))),
     ("Its path is odd.", Proof(DAY[0], Evidence("a\n2. All is safe.\n    [the program: yes] b.py", "x", 3))),

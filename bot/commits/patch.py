@@ -648,7 +648,10 @@ class EvidenceIndex:
     def _in_file(self, path: str, quote: str, wanted: re.Pattern[str], near: int) -> Evidence | None:
         lines = self._texts.setdefault(path, _Lines(self._patches.get(path, "")))
         if place := lines.find(wanted, near):
-            return replace(_evidence(path, quote, place), inside=enclosing(path, *place.around))
+            found = _evidence(path, quote, place)
+            if (found.added or found.gone) and lines.moves(quote, "-" if found.added else "+"):
+                found = replace(found, added=False, gone=False)
+            return replace(found, inside=enclosing(path, *place.around))
         return Evidence(path, quote) if wanted.search(path) else None
 
     def _in_message(self, _: str, quote: str, wanted: re.Pattern[str]) -> Evidence | None:
@@ -729,6 +732,21 @@ class _Lines:
             if place := view.find(wanted, near):
                 return place
         return None
+
+    def moves(self, quote: str, other: str) -> bool:
+        """Whether the side with the mark `other` has each telling line of a quote too, perhaps indented otherwise."""
+        told = [line for each in quote.split("\n") if len(line := " ".join(each.split())) >= _TELLING]
+        return bool(told) and self._sides[other].issuperset(told)
+
+    @cached_property
+    def _sides(self) -> Mapping[str, frozenset[str]]:
+        """The lines that only the old and only the new file have, by mark, without their indent."""
+        lines = self._text.split("\n")
+        return {m: frozenset(" ".join(each[1:].split()) for each in lines if each.startswith(m)) for m in "+-"}
+
+
+_TELLING = 12
+"""Characters of a line that is more than a bracket or a keyword."""
 
 
 @dataclass(frozen=True, slots=True)

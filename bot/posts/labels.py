@@ -310,8 +310,8 @@ def evidence_line(
         spans = [Span(texts("digest.request"), repository.pull_url(commit.pull))]
     if evidence.inside:
         spans += [Span(" › "), Span(one_line(evidence.inside, _NAMED_BY), code=True)]
-    if evidence.how:
-        spans.append(Span(texts("digest.named", names=texts(f"digest.{evidence.how}"))))
+    if how := evidence.how or ("was" if path and evidence.sha in commit.parents else ""):
+        spans.append(Span(texts("digest.named", names=texts(f"digest.{how}"))))
     if evidence.quote and evidence.quote != evidence.path:
         spans += _quoted(evidence.quote, room)
     return tuple(spans)

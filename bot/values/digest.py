@@ -71,7 +71,8 @@ class Evidence:
     """Where a statement can be checked: a path of the commit and a quote from its patch.
 
     `line` is the quote's line in the new file, or in the old file if it is `removed`; None if no line is known. With
-    `added` the commit adds all of it, with `gone` it removes all; `changed` has lines of both sides with their marks,
+    `added` the commit adds all of it, with `gone` it removes all, neither of which is so of lines that it only moves or
+    indents; `changed` has lines of both sides with their marks,
     and is placed in the new file. A quote of several lines ends at `last`, None for one. `path` is empty if the
     quote is from the commit's message, or, with `request`, from its pull request. `sha` is the commit in whose tree it
     was looked up, empty for the commit itself; without a path, the other commit in whose title the quote is, or with
@@ -95,7 +96,7 @@ class Evidence:
     def how(self) -> str:
         """What the commit does with the quoted lines: `removed`, `was` (some may stay), `added`, `changed` or ``."""
         if self.removed:
-            return "was" if self.last and not self.gone else "removed"
+            return "removed" if self.gone else "was"
         return "added" if self.added else "changed" if self.changed else ""
 
 
