@@ -91,7 +91,7 @@ def test_without_anything_to_say_nothing_is_said():
 
 
 def test_the_overview_names_what_to_read_and_a_quiet_day_is_called_quiet():
-    assert rules.overview(REPOSITORY, [], 3, EN) == "3 commits; nothing you need to read today."
+    assert rules.overview(REPOSITORY, [], 3, EN) == "3 commits; nothing you need to read."
     named = rules.overview(REPOSITORY, [commit("feat: retries (#1)"), commit("fix: pool", sha=sha(7))], 9, EN)
     assert named == "9 commits. Read today: #1, 0000007."
     many = [commit(f"feat: {n} (#{n})", sha=sha(n)) for n in range(1, 9)]

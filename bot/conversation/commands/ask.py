@@ -265,7 +265,7 @@ def _who_knows_path(context: Context, question: Asked) -> tuple[Post, ...]:
         return tuple(_post((Span(repository.title),), said) for repository, said in found)
     parts = [Text(said, heading=repository.title) for repository, said in found]
     more = len(meant) - _REPOSITORIES
-    parts += [Text(((Span(context.texts("branch.more", n=more)),),))] if more > 0 else []
+    parts += [Text(((Span(context.texts.count("more_repositories", more)),),))] if more > 0 else []
     return (Post(Message("asked", (Span(path, code=True),), tuple(parts))),)
 
 
