@@ -74,15 +74,21 @@ class Drawn:
     truth: str
 
 
+def _folder(path: str) -> str:
+    """The name of a clone's folder, which its `.git` may be given for."""
+    folder = Path(path).resolve()
+    return (folder.parent if folder.name == ".git" else folder).name
+
+
 class Git:
     """What git says of one repository."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.name = next((p.partition("+")[2] for p in reversed(Path(path).parts) if "+" in p), Path(path).name)
+        self.name = next((p.partition("+")[2] for p in reversed(Path(path).parts) if "+" in p), _folder(path))
         self.line = tuple(self._line())
         self.tags = re.compile(
-            rf"(?:{re.escape(self.name)}[-@/_]?)?v?\d+\.\d+(?:\.\d+)*(?:[-.]?(?:rc|alpha|beta|next|post)[-.]?\d*)*"
+            rf"(?:{re.escape(self.name)}[-@/_]?)?v?\d+\.\d+(?:\.\d+)*(?:[-.]?(?:rc|alpha|beta|a|b|next|post)[-.]?\d*)*"
         )
         pulls = Counter(seen.pull for seen in self.line if seen.pull)
         self.unique = {pull for pull, number in pulls.items() if number == 1}
