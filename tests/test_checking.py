@@ -87,10 +87,10 @@ def test_what_has_no_words_left_is_left_out_with_what_hangs_on_it_but_never_verd
     assert checking.mended(ANALYSIS, {NOW: Change(""), FIX: Change("")}).impact == ANALYSIS.impact[1:]
 
 
-def test_quotes_are_added_up_to_five_and_a_wider_one_takes_the_place_of_what_it_contains():
+def test_quotes_are_added_up_to_five():
     wider = replace(RETRIES, quote="start(\n    retries=3,\n)", line=11, last=13)
     (risk, _) = checking.mended(ANALYSIS, {RISK: Change("It is seen later.", (wider,))}).risks
-    assert (risk.evidence, risk.also) == (GUARD, (wider,))
+    assert (risk.evidence, risk.also) == (GUARD, (RETRIES, wider))
     (insight,) = checking.mended(ANALYSIS, {INSIGHT: Change("A start waits.", (GUARD, GUARD))}).insights
     assert (insight.evidence, insight.also) == (RETRIES, (GUARD,))
     many = tuple(replace(GUARD, line=n) for n in range(50, 60))
@@ -216,7 +216,7 @@ def test_an_analysis_is_checked_with_the_code_around_its_quotes(talk, history):
     assert "+def serve(host, port):" in question
     assert entry.analysis.verdict == "Hold: no caller passes a host."
     (risk,) = entry.analysis.risks
-    assert (risk.evidence.line, risk.evidence.last, risk.also) == (4, 5, ())
+    assert [(each.line, each.last) for each in (risk.evidence, *risk.also)] == [(5, None), (4, 5)]
 
 
 @pytest.mark.parametrize("failure", ["I cannot.", Fault.OVERFLOW, Fault.REFUSAL], ids=str)

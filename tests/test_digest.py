@@ -251,7 +251,7 @@ def test_a_message_shows_the_lines_of_a_quote_that_it_has_room_for_and_the_repor
     one = entry(1, analysis=Analysis("Sum.", risks=(Risk("It may hang.", long, ""),)))
     said = words(digests.commit_message(REPOSITORY, one, "UTC", EN))
     assert "src/a.py:7-11" in said
-    assert said.count("x" * 60) == 4
+    assert said.count("x" * 60) == 2
     assert said.count("…") == 1
     written = report.markdown([digest(one)], EN)
     assert written.count(f"`go({'x' * 60})`") == 5

@@ -129,12 +129,5 @@ class _Said:
 
 
 def _with(more: Sequence[Evidence], proofs: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """The quotes of a statement with `more`, each of which takes the place of those that it contains."""
-    kept = [proof for proof in proofs if not any(_contains(wider, proof) for wider in more)]
-    return tuple(dict.fromkeys((*kept, *more)))[:MOST_PROOFS] or tuple(proofs)
-
-
-def _contains(wider: Evidence, proof: Evidence) -> bool:
-    if not (wider.line and proof.line) or (wider.path, wider.sha, wider.how) != (proof.path, proof.sha, proof.how):
-        return False
-    return wider.line <= proof.line and (wider.last or wider.line) >= (proof.last or proof.line)
+    """The quotes of a statement with `more`; one stays next to a wider one, of which a message shows the beginning."""
+    return tuple(dict.fromkeys((*proofs, *more)))[:MOST_PROOFS]

@@ -284,7 +284,7 @@ def path_url(repository: Repository, commit: Commit, path: str) -> str | None:
     return repository.file_url(commit.parents[0] if removed and commit.parents else commit.sha, path)
 
 
-_QUOTED, _NAMED_BY = 300, 120
+_QUOTED, _NAMED_BY = 160, 120
 """Characters of a quote that a message shows (the link next to it leads to the rest), and of a word or a definition."""
 
 
