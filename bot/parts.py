@@ -452,7 +452,7 @@ def service(once: bool) -> Iterator[Program]:
         if path := unread(AllSettings):
             _log.warning("%s is not read: it may be somebody else's; DIGEST_ENV_FILE names a file to read", path)
         if made.store.begin(made.app.clock()):
-            _log.warning("restored: nothing is posted in a channel before its history was read")
+            _log.warning("restored: nothing is posted in a channel until its history has been read")
         yield made
 
 

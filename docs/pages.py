@@ -61,9 +61,10 @@ def _own() -> list[str]:
 
 def _usage(name: str, command: click.Command) -> str:
     pieces = command.collect_usage_pieces(click.Context(command))
-    flags = [param.opts[-1] for param in command.params if isinstance(param, click.Option)]
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    flags = [each.opts[-1] if each.required else f"[{each.opts[-1]}]" for each in options]
     words = [piece for piece in pieces if piece != "[OPTIONS]"]
-    return " ".join(["digest", name, *words, *(f"[{flag}]" for flag in flags)]).replace("|", "\\|")
+    return " ".join(["digest", name, *words, *flags]).replace("|", "\\|")
 
 
 def _cell(text: str) -> str:

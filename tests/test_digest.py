@@ -162,7 +162,7 @@ def test_a_message_and_the_report_tell_the_same_facts_of_a_commit():
     (fields,) = [p for p in digests.commit_message(REPOSITORY, one, "UTC", EN).parts if isinstance(p, Fields)]
     chapter = [line for line in report.markdown([digest(one)], EN).splitlines() if line.startswith("- **")]
     labels = [label for label, _ in fields.items]
-    assert labels == ["SHA", "Type", "Importance", "Author", "Landed", "Size", "Source"]
+    assert labels == ["SHA", "Type", "Importance", "Author", "Landed", "Size", "Analysis"]
     assert [line.removeprefix("- **").partition("**")[0] for line in chapter[: len(labels)]] == labels
 
 

@@ -96,7 +96,7 @@ def test_each_high_commit_is_a_link_with_a_sentence_and_its_reason_the_weighties
     post = digests.post(THREE, EN)
     assert text(post.headline, "What to read") == [
         "🔴 feat: part 2 (#2) · Hold the release. · security",
-        "🔴 feat: part 3 (#3) · The patch does 3. · breaking change (also #1)",
+        "🔴 feat: part 3 (#3) · The patch does 3. · breaking change (same for #1)",
         "🔴 feat: part 1 (#1) · The patch does 1.",
     ]
     links = [s.url for p in post.headline.parts if isinstance(p, Text) for line in p.lines for s in line if s.url]
@@ -352,9 +352,9 @@ def test_a_group_says_what_to_read_of_all_by_weight():
     group = Group("team/*", THREE.period, 2, both)
     post = group_post(group, EN, (Attachment("a.md", "text"),))
     assert text(post.headline, "What to read") == [
-        "🔴 team/app: feat: part 2 (#2) · Hold the release. · security (also team/web#1)",
+        "🔴 team/app: feat: part 2 (#2) · Hold the release. · security (same for team/web#1)",
         "🔴 team/web: feat: part 1 (#1) · The patch does 1.",
-        "🔴 team/app: feat: part 3 (#3) · The patch does 3. · breaking change (also team/app#1)",
+        "🔴 team/app: feat: part 3 (#3) · The patch does 3. · breaking change (same for team/app#1)",
         "🔴 team/app: feat: part 1 (#1) · The patch does 1.",
     ]
     order = [part.heading for part in post.headline.parts if isinstance(part, Text | Table)]

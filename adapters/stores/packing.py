@@ -53,9 +53,9 @@ def unpacked(kept: bytes) -> str:
         made = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_KNOWN[kept[0]])
         text = made.decompress(kept[1:]) + made.flush()
     except (zlib.error, LookupError):
-        raise ValueError("what is kept cannot be unpacked") from None
+        raise ValueError("stored data cannot be decompressed") from None
     if not made.eof:
-        raise ValueError("a part of what is kept is missing")
+        raise ValueError("part of the stored data is missing")
     return text.decode()
 
 

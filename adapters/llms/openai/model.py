@@ -239,7 +239,9 @@ def _read(response: httpx2.Response) -> httpx2.Response:
     finally:
         response.close()
     if body is None:
-        log.warning("an answer was dropped: more than %s bytes unpacked, or packed in a way not asked for", most)
+        log.warning(
+            "an answer was dropped: it has more than %s bytes when decompressed, or an encoding not requested", most
+        )
     headers = [(name, value) for name, value in response.headers.multi_items() if name not in _FRAMING]
     return httpx2.Response(response.status_code, headers=headers, content=body or b"", request=response.request)
 
