@@ -70,7 +70,7 @@ def _rows(repo: str, depth: Depth, folder: Path) -> Rows:
         world.close()
     assert not any(digest.degraded for digest in digests), [digest.notices for digest in digests]
     allowed = (2.5 * patches + QUESTION * len(server.bodies)) * (1 if depth.looks else 0.5)
-    chain = len(days) * (4 if depth.looks else 3) * ANSWER
+    chain = len(days) * (5 if depth.looks else 3) * ANSWER
     least = max(chain, len(server.bodies) * ANSWER / AT_ONCE + 2 * len(days) * ANSWER)
     what = f"{depth}, {len(days)} days, {patches:,} characters of patch, {len(server.bodies)} questions:"
     rows = [
