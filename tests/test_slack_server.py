@@ -622,7 +622,7 @@ def test_an_envelope_is_acknowledged_and_what_comes_back_is_looked_at(server, li
     assert server.socket.send(command, timeout=0.1) is None
     for answer, violations in (None, 0), ({"text": "x"}, 0), ({"blocks": [{"type": "video"}]}, 1):
         listening.append(answer)
-        ack = server.socket.send(command)
+        ack = server.socket.send(server.socket.envelope("slash_commands", server.slash("help")))
         assert ack.payload == answer
         assert 0 < ack.seconds < 3
         assert len(server.violations) == violations
