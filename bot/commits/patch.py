@@ -768,34 +768,20 @@ class _Stretch:
         return self.last if self.last > self.first else None
 
 
-class _Before:
-    """The lines of the hunks before one, with their marks."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._begun: dict[str, list[int]] = {}
-
-    def add(self, lines: Sequence[str]) -> None:
-        for number, line in enumerate(lines, len(self._lines)):
-            self._begun.setdefault(line[1:_BEGUN].rstrip(), []).append(number)
-        self._lines += lines
-
-    def now(self, section: str) -> str:
-        """The section that git names before a hunk, as it is in the new file.
-
-        Git takes it from the old file: where an earlier hunk removes it, it is what begins there now.
-        """
-        found = [
-            n for n in self._begun.get(section[: _BEGUN - 1].rstrip(), ()) if self._lines[n][1:].startswith(section)
-        ]
-        if not (section and found) or any(self._lines[n][0] != "-" for n in found):
-            return section
-        after = self._lines[found[-1] : found[-1] + _AFTER]
-        return next((line[1:] for line in reversed(after) if line[0] != "-" and DEFINITION.match(line[1:])), "")
+_BEFORE = 32_000
+"""Characters of patch before a hunk in which its section is searched for."""
 
 
-_BEGUN, _AFTER = 41, 400
-"""Characters of a line by which it is found again, its mark included, and lines after it that are searched."""
+def _now(section: str, before: str) -> str:
+    """The section that git names before a hunk, as it is in the new file; `before` are the lines before it, with marks.
+
+    Git takes it from the old file: where an earlier hunk removes it, it is what begins there now.
+    """
+    at = before.rfind(f"\n-{section}") if section else -1
+    if at < 0 or f"\n+{section}" in before or f"\n {section}" in before:
+        return section
+    after = (line for line in reversed(before[at:].split("\n")) if line[:1] in {"+", " "})
+    return next((line[1:] for line in after if DEFINITION.match(line[1:])), "")
 
 
 class _View:
@@ -807,12 +793,12 @@ class _View:
         self._texts: list[str] = []
         self._sections: list[tuple[int, str]] = []
         lines: list[str] = []
-        before = _Before()
+        before = ""
         at = 0
         for hunk in hunks(text):
             old, new = hunk.old, hunk.start
-            self._sections.append((len(self._lines), hunk.section if "-" in marks else before.now(hunk.section)))
-            before.add(hunk.lines)
+            self._sections.append((len(self._lines), hunk.section if "-" in marks else _now(hunk.section, before)))
+            before = f"{before}{hunk.body}"[-_BEFORE:]
             for line in hunk.lines:
                 mark = line[0]
                 if mark in marks:
