@@ -11,6 +11,7 @@ from test_analysis import SEEN, reply
 from test_build import purposes
 from test_looking import high, history, looking, talk
 
+from bot.commits.lookup import LONGEST
 from bot.commits.patch import EvidenceIndex, Selection
 from bot.judgement import checking, questions, replies
 from bot.judgement.checking import Change
@@ -114,6 +115,29 @@ def test_the_code_around_each_quote_is_looked_up_where_it_stands_and_near_ones_a
     )
 
 
+def test_an_impact_that_says_only_what_was_so_before_stays():
+    before = replace(ANALYSIS, impact=(Impact("server", ("src/app.py",), "", "It failed."),))
+    assert checking.mended(before, {}) == before
+
+
+def test_no_look_around_quotes_is_longer_than_is_shown():
+    risks = tuple(Risk("It.", Evidence("src/new.py", "x", line), "") for line in range(10, 400, 15))
+    looks = checking.around(replace(ANALYSIS, risks=risks, insights=()), COMMIT)
+    assert all(look.until - look.line < LONGEST for look in looks)
+    assert all(any(look.line <= line <= look.until for look in looks) for line in range(10, 400, 15))
+
+
+def test_parts_whose_texts_a_check_lengthened_can_be_merged():
+    long = "It waits. " * 150
+    part = replace(
+        ANALYSIS,
+        impact=(Impact("server", ("src/app.py",), long, long),),
+        risks=(Risk(long, GUARD, long, (RETRIES,) * 4),),
+        suggestions=(Suggestion("operators", long),),
+    )
+    assert long.strip() in questions.merge_question(REPOSITORY, COMMIT, [part, part], "en").user
+
+
 # --- What is asked ---------------------------------------------------------------------------
 
 SHOWN = Sight(
@@ -186,6 +210,8 @@ def test_a_correction_that_cannot_be_used_changes_nothing(becomes):
 
 def test_entries_that_cannot_be_used_cost_only_themselves():
     wrong = [{"number": "x"}, said(0, "It."), said(99, "It."), "no", said(INSIGHT, "It may wait.")]
+    nothing = {**said(RISK, also=[{"path": "src/main.py", "quote": "if not app:", "line": 40}]), "becomes": None}
+    assert len(read(nothing)[RISK].also) == 1
     assert read(*wrong, said(INSIGHT, "It is said twice.")) == {INSIGHT: Change("It may wait.")}
     quote = {"path": "src/main.py", "quote": "if not app:", "line": 40}
     assert read(said(ACTION, also=[quote]))[ACTION] == Change("Raise the timeout.")
@@ -226,6 +252,7 @@ def test_a_check_that_fails_leaves_the_analysis_as_it_was(talk, history, failure
     if isinstance(failure, Fault):
         talking.server.item = lambda body: failure if "what somebody else wrote" in str(body) else None
     digest = talking.digest()
+    assert "check" in purposes(talking.server)
     assert high(digest).analysis == plain.analysis
     assert not digest.degraded
 

@@ -66,10 +66,10 @@ def _side(proof: Evidence, commit: Commit) -> LookKind:
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans of lines, those that overlap as one."""
+    """Spans of lines, those that overlap as one, as long as a look may be."""
     first, last = 0, -1
     for start, end in sorted(spans):
-        if start > last + 1:
+        if start > last + 1 or end - first >= lookup.LONGEST:
             if last > 0:
                 yield first, last
             first, last = start, end
@@ -111,7 +111,7 @@ class _Said:
 
     def impact(self, impact: Impact) -> Impact | None:
         before, effect = self.words(impact.before), self.words(impact.effect)
-        return replace(impact, before=before, effect=effect) if effect else None
+        return replace(impact, before=before, effect=effect) if effect or not impact.effect else None
 
     def proven(self, statement: _Proven) -> _Proven | None:
         change = self._next(statement.text)

@@ -376,12 +376,7 @@ def check_question(  # noqa: PLR0917  # as `looked_question`, whose answer it ch
     looked up for it.
     """
     patch = seen if len(seen.text) <= CHECKED else replace(seen, text=_changed(commit), left_out=())
-    texts = [
-        "\n".join(
-            (f"{n}. [{one_line(each.about, 80)}] {each.text}", *(shown(_proof_of(commit, p)) for p in each.proofs))
-        )
-        for n, each in enumerate(written, 1)
-    ]
+    texts = [_pointed(commit, number, point) for number, point in enumerate(written, 1)]
     data = "\n\n".join((_described(commit, commit.short, patch, _MESSAGE // 2), _sights(sights, CHECKED_CODE), *texts))
     blanks = {"repository": repository.title, "language": language}
     return _question(CHECK, CheckReply, data, "written", (800, 6_000), **blanks)
@@ -457,16 +452,16 @@ def merge_question(repository: Repository, commit: Commit, parts: Sequence[Analy
 
 def _as_json(part: Analysis) -> str:
     """A part's analysis in the shape of an answer."""
-    shaped = AnalysisReply.model_construct(  # what an earlier version kept may lack a field
+    shaped = AnalysisReply.model_construct(  # an earlier version's may lack a field, a checked text be longer
         verdict=part.verdict,
         summary=part.summary,
         impact=[
-            ImpactReply(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
+            ImpactReply.model_construct(component=i.component, paths=list(i.paths), before=i.before, effect=i.effect)
             for i in part.impact
         ],
-        insights=[InsightReply(aspect=i.aspect, text=i.text, **_proof(i)) for i in part.insights],
-        risks=[RiskReply(text=r.text, mitigation=r.mitigation, **_proof(r)) for r in part.risks],
-        suggestions=[SuggestionReply(who=s.who, action=s.action) for s in part.suggestions],
+        insights=[InsightReply.model_construct(aspect=i.aspect, text=i.text, **_proof(i)) for i in part.insights],
+        risks=[RiskReply.model_construct(text=r.text, mitigation=r.mitigation, **_proof(r)) for r in part.risks],
+        suggestions=[SuggestionReply.model_construct(who=s.who, action=s.action) for s in part.suggestions],
         correction=CorrectionReply(
             types=list(part.correction.types), theme=part.correction.theme, sentence=part.correction.sentence
         ),

@@ -297,13 +297,17 @@ MOST_ADDED = 2
 """Quotes that a check adds to a statement."""
 
 
+_Empty = BeforeValidator(lambda value: "" if value is None else value)
+"""Nothing, as some models write an empty text."""
+
+
 class TextReply(BaseModel):
     """How a text of an analysis must change: quotes that it lacks, or its words; empty words stay as they are."""
 
     number: int
     problem: Annotated[_Text, Field(max_length=600)] = ""
     also: Annotated[list[ProofReply], _first(MOST_ADDED), Field(max_length=MOST_ADDED)] = []
-    becomes: Annotated[_Text, Field(max_length=2000)] = ""
+    becomes: Annotated[_Text, _Empty, Field(max_length=2000)] = ""
     drop: bool = False
 
 

@@ -81,7 +81,7 @@ class Released:
     """The release that a commit is in; `asked` is the one asked about, and whether it contains the commit, if known.
 
     `latest` is the newest release; `ported` are commits with the same change, and their releases; `undone` are reverts
-    that still stand, with theirs.
+    that still stand, with theirs, and whether that is known.
     """
 
     standing: Standing
@@ -89,24 +89,24 @@ class Released:
     asked: Release | None = None
     has: bool | None = None
     ported: tuple[tuple[Twin, Release | None], ...] = ()
-    undone: tuple[tuple[Link, Release | None], ...] = ()
+    undone: tuple[tuple[Link, Release | None, bool], ...] = ()
 
 
 def released(about: About, found: Released) -> Answer:
     """Whether a commit is released, and in which release first."""
     lines = [_released(about, found)]
     in_release = found.standing.first is not None
-    lines += [_undone(about, link, release, in_release=in_release) for link, release in found.undone]
+    lines += [_undone(about, link, release, says=in_release and known) for link, release, known in found.undone]
     lines += [_ported(about, twin, release) for twin, release in found.ported]
     return tuple(lines)
 
 
-def _undone(about: About, link: Link, release: Release | None, *, in_release: bool) -> Line:
+def _undone(about: About, link: Link, release: Release | None, *, says: bool) -> Line:
     """`reverted by #12035: Restore the old default (2026-03-05), first released in v1.2.0`."""
     line = (*link_line(about.repository, link, about.texts), _dated(about, link))
     if release:
         return (*line, *sentence(about.texts, "undone_released", release=_release(about.repository, release)))
-    return (*line, Span(about.texts("asked.undone_unreleased"))) if in_release else line
+    return (*line, Span(about.texts("asked.undone_unreleased"))) if says else line
 
 
 def _dated(about: About, link: Link) -> Span:

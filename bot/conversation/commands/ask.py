@@ -156,13 +156,13 @@ def _released(context: Context, about: About, question: Asked) -> Answer:
     return answers.released(about, answers.Released(standing, line[-1] if line else None, wanted, has, ported, undone))
 
 
-def _undone(context: Context, about: About) -> tuple[tuple[Link, Release | None], ...]:
-    """The reverts of a commit that were not reverted themselves, with the first release of each."""
+def _undone(context: Context, about: About) -> tuple[tuple[Link, Release | None, bool], ...]:
+    """The reverts of a commit that were not reverted themselves, the first release of each, and whether it is known."""
     found, again, _ = _links(context, about)
     reverts = [link for link in found if link.kind == "reverts" and link.certain]
     left = [link for link in reverts if not _is_reverted(again.get(link.later.sha, ()))]
     released = _first_releases(context, about.repository, [link.later.sha for link in left])
-    return tuple((link, released.get(link.later.sha)) for link in left)
+    return tuple((link, released.get(link.later.sha), link.later.sha in released) for link in left)
 
 
 def _is_reverted(links: Sequence[Link]) -> bool:
