@@ -284,3 +284,17 @@ def test_beneath_the_card_of_a_commit_it_is_that_commit(world, history):
 def test_turns_of_a_repository_that_may_be_seen_no_more_are_none(world):
     world.store.keep_turn(THREAD, Turn(at(40), "is it?", "yes", "secret/other", ("a" * 40,)))
     assert "Which commit?" in said(world, "is it released?", THREAD)
+
+
+def test_a_revert_whose_release_is_unknown_is_not_called_unreleased(world, history, monkeypatch):
+    known = world.source.first_releases
+    unknown = history.sha("104")
+
+    def partly(repo, shas):
+        return {sha: release for sha, release in known(repo, shas).items() if sha != unknown}
+
+    monkeypatch.setattr(world.source, "first_releases", partly)
+    text = said(world, "is #103 released?")
+    assert "first release with it is v1.1.0" in text
+    assert "reverted by #104" in text
+    assert "not released yet" not in text

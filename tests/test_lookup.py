@@ -179,6 +179,7 @@ def test_a_place_far_within_a_definition_is_shown_from_near_it():
     [
         ("def run(\n    x,\n):\n" + "    x = 1\n" * 80 + "\n\ndef other():\n    pass\n" * 40, 83),
         ("int run(int x)\n{\n" + "\tx = 1;\n\n" * 40 + "}\n\nint other()\n" * 40, 83),
+        ("int run(int x)\n{\n#ifdef X\n" + "\tx = 1;\n" * 80 + "#endif\n}\n\nint other()\n" * 40, 85),
         ("fn run() {\n" + "    x();\n" * 300 + "}\n", lookup.BODY),
         ("fn run() {\n}\n" + "x();\n" * 100, lookup.WINDOW),
         ("x = 1\n" * 200, lookup.WINDOW),

@@ -390,7 +390,7 @@ def _end(lines: Sequence[bytes], start: int) -> int:
         text = _text(line).rstrip()
         if not text:
             continue
-        if indent(text) <= indent(first) and text.lstrip()[0] not in ")]{":  # the end of a signature
+        if indent(text) <= indent(first) and text.lstrip()[0] not in ")]{#":  # the end of a signature, a directive
             return number if text.lstrip()[0] == "}" else last
         last = number
     return last
